@@ -1,0 +1,197 @@
+package fact_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// note is a fact about a map that stands for a kernel.
+type note struct {
+	Name  string     `json:"name"`
+	Value string     `json:"value,omitempty"`
+	Of    []fact.Key `json:"of,omitempty"`
+}
+
+func (n note) Key() fact.Key                             { return fact.Key{Kind: "note", Name: n.Name} }
+func (n note) Say() string                               { return n.Name + " is noted." }
+func (n note) Why() string                               { return "It would be forgotten." }
+func (n note) Within() []fact.Key                        { return n.Of }
+func (n note) Commands(fact.Verb) []fact.Command         { return nil }
+func (n note) Probe(context.Context) (fact.Truth, error) { return fact.True(), nil }
+func (n note) Make(ctx context.Context) error            { return record(ctx, "make", n) }
+func (n note) Break(ctx context.Context) error           { return record(ctx, "break", n) }
+
+// memo is a note that remembers what was there before.
+type memo struct {
+	note
+	Found string `json:"found,omitempty"`
+}
+
+func (m memo) Remember(context.Context) (fact.Fact, error) { m.Found = "before"; return m, nil }
+
+// leaf is a note that goes with its neighbours in one batch.
+type leaf struct{ note }
+
+func (leaf) Batch() string { return "leaves" }
+func (leaf) MakeAll(ctx context.Context, all []fact.Fact) error {
+	return record(ctx, fmt.Sprintf("make %d at once:", len(all)), all[0])
+}
+func (leaf) BreakAll(ctx context.Context, all []fact.Fact) error {
+	return record(ctx, fmt.Sprintf("break %d at once:", len(all)), all[0])
+}
+
+type logKey struct{}
+
+func record(ctx context.Context, verb string, f fact.Fact) error {
+	log := ctx.Value(logKey{}).(*[]string)
+	*log = append(*log, verb+" "+f.Key().Name)
+	if f.Key().Name == "bad" {
+		return errors.New("it is bad")
+	}
+	return nil
+}
+
+func named(names string, of ...fact.Key) []fact.Fact {
+	var list []fact.Fact
+	for _, n := range strings.Fields(names) {
+		list = append(list, note{Name: n, Of: of})
+	}
+	return list
+}
+
+func steps(p fact.Plan) string {
+	var words []string
+	for _, s := range p.Steps {
+		words = append(words, s.Verb.String()+" "+s.Fact.Key().Name)
+	}
+	for _, f := range p.Gone {
+		words = append(words, "gone "+f.Key().Name)
+	}
+	return strings.Join(words, ", ")
+}
+
+func TestDiff(t *testing.T) {
+	a := note{Name: "a"}.Key()
+	inA := named("x y", a)
+	for _, c := range []struct {
+		name         string
+		made, wanted []fact.Fact
+		anew         []fact.Key
+		want         string
+	}{
+		{"from nothing", nil, named("a b"), nil, "make a, make b"},
+		{"to nothing", named("a b"), nil, nil, "break b, break a"},
+		{"nothing to do", named("a b"), named("a b"), nil, ""},
+		{"broken before made", named("a b c"), named("a b d"), nil, "break c, make d"},
+		{"one key, two facts", named("a"), []fact.Fact{note{Name: "a", Value: "new"}}, nil, "break a, make a"},
+		{"wanted by two", nil, append(named("a b"), named("a")...), nil, "make a, make b"},
+		{"goes with another", append(named("a"), inA...), nil, nil, "break a, gone y, gone x"},
+		{"made anew with another", append([]fact.Fact{note{Name: "a", Value: "old"}}, inA...), append(named("a"), inA...), nil,
+			"break a, make a, make x, make y, gone y, gone x"},
+		{"goes with something else from now on", append(named("a b"), named("x", note{Name: "c"}.Key())...), named("b x"), nil,
+			"break x, break a, make x"},
+		{"no longer as made", named("a b"), named("a b"), []fact.Key{a}, "break a, make a"},
+		{"memory does not count", []fact.Fact{memo{note{Name: "m"}, "0"}}, []fact.Fact{memo{note{Name: "m"}, ""}}, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := steps(fact.Diff(c.made, c.wanted, c.anew...)); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestRunBatchesAndStops(t *testing.T) {
+	plan := []fact.Step{
+		{Verb: fact.Make, Fact: note{Name: "a"}},
+		{Verb: fact.Make, Fact: leaf{note{Name: "l1"}}},
+		{Verb: fact.Make, Fact: leaf{note{Name: "l2"}}},
+		{Verb: fact.Break, Fact: leaf{note{Name: "l3"}}},
+		{Verb: fact.Make, Fact: note{Name: "bad"}},
+		{Verb: fact.Make, Fact: note{Name: "never"}},
+	}
+	var log []string
+	ctx := context.WithValue(context.Background(), logKey{}, &log)
+	done, err := fact.Run(ctx, plan, fact.Observer{})
+	want := []string{"make a", "make 2 at once: l1", "break 1 at once: l3", "make bad"}
+	if diff := cmp.Diff(want, log); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var failed *fact.StepError
+	if !errors.As(err, &failed) || failed.Step.Fact.Key().Name != "bad" || len(done) != 4 {
+		t.Errorf("err %v after %d steps, want that of bad after 4", err, len(done))
+	}
+	log = nil
+	if _, err := fact.Run(ctx, fact.Reverse(done), fact.Observer{}); err != nil {
+		t.Fatal(err)
+	}
+	want = []string{"make 1 at once: l3", "break 2 at once: l2", "break a"}
+	if diff := cmp.Diff(want, log); diff != "" {
+		t.Errorf("reversed (-want +got):\n%s", diff)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	var log []string
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), logKey{}, &log))
+	plan := fact.Diff(nil, named("a b c")).Steps
+	begun, err := fact.Run(ctx, plan, fact.Observer{After: func(fact.Step) { cancel() }})
+	if !errors.Is(err, context.Canceled) || len(begun) != 1 || len(log) != 1 {
+		t.Errorf("begun %d, log %v, err %v; want one step and a cancelled context", len(begun), log, err)
+	}
+}
+
+func TestCodec(t *testing.T) {
+	codec := fact.NewCodec([]fact.Kind{fact.KindOf[note]()})
+	f := note{Name: "a", Value: "v", Of: []fact.Key{{Kind: "note", Netns: "/run/netns/x", Name: "b"}}}
+	r, err := codec.Encode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back fact.Record
+	if err := json.Unmarshal(raw, &back); err != nil {
+		t.Fatal(err)
+	}
+	got, err := codec.Decode(back)
+	if diff := cmp.Diff(fact.Fact(f), got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if _, err := codec.Decode(fact.Record{Kind: "other"}); err == nil {
+		t.Error("a kind that nobody knows was decoded")
+	}
+}
+
+func TestQuoteIsWhatAShellReads(t *testing.T) {
+	for _, word := range []string{"", "a", "!", "a!b", "a b", "it's", `"`, "$HOME", "`id`", "a\nb", "*", "~", "#x", "a=b", "-n", "\\", "é", "a;b", "{a,b}"} {
+		out, err := exec.Command("sh", "-ec", "printf %s "+fact.Quote(word)).Output()
+		if err != nil || string(out) != word {
+			t.Errorf("Quote(%q) = %s, which sh reads as %q (%v)", word, fact.Quote(word), out, err)
+		}
+	}
+}
+
+func FuzzQuote(f *testing.F) {
+	f.Add("it's $HOME")
+	f.Fuzz(func(t *testing.T, word string) {
+		if strings.ContainsRune(word, 0) {
+			t.Skip("no argument holds a zero byte")
+		}
+		out, err := exec.Command("sh", "-ec", "printf %s "+fact.Quote(word)).Output()
+		if err != nil || string(out) != word {
+			t.Errorf("Quote(%q) reads as %q (%v)", word, out, err)
+		}
+	})
+}

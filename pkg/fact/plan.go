@@ -1,0 +1,153 @@
+package fact
+
+import (
+	"encoding/json"
+	"reflect"
+)
+
+// Step is one fact to make or to break.
+type Step struct {
+	Verb Verb
+	Fact Fact
+}
+
+// Plan is what has to happen, in order, to come from the facts that were made
+// to the facts that are wanted.
+type Plan struct {
+	Steps []Step
+	// Gone are the facts that end without a step of their own, because
+	// what they live in is broken.
+	Gone []Fact
+}
+
+// Empty reports whether there is nothing to do.
+func (p Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Gone) == 0 }
+
+// Diff returns the plan from made to wanted: first what is no longer wanted is
+// broken, in reverse order, then what is missing is made, in order. A fact
+// whose key is in both lists but whose fields differ is broken and made anew, and
+// so are those of the keys in anew, which the kernel no longer has as they were made.
+func Diff(made, wanted []Fact, anew ...Key) Plan {
+	want := index(wanted)
+	var p Plan
+	kept := make(map[Key]bool, len(made))
+	broken := make(map[Key]bool)
+	for _, k := range anew {
+		broken[k] = true
+	}
+	for _, f := range made {
+		if w, ok := want[f.Key()]; ok && Same(f, w) && !broken[f.Key()] {
+			kept[f.Key()] = true
+		} else {
+			broken[f.Key()] = true
+		}
+	}
+	for _, f := range made {
+		// What is kept cannot live in something broken: it is made anew.
+		if kept[f.Key()] && within(f, broken) {
+			delete(kept, f.Key())
+			broken[f.Key()] = true
+		}
+	}
+	for i := len(made) - 1; i >= 0; i-- {
+		f := made[i]
+		switch {
+		case kept[f.Key()]:
+		case within(f, broken):
+			p.Gone = append(p.Gone, f)
+		default:
+			p.Steps = append(p.Steps, Step{Break, f})
+		}
+	}
+	seen := make(map[Key]bool, len(wanted))
+	for _, f := range wanted {
+		if k := f.Key(); !kept[k] && !seen[k] {
+			seen[k] = true
+			p.Steps = append(p.Steps, Step{Make, f})
+		}
+	}
+	return p
+}
+
+// Reverse returns the plan that takes steps back: the last first, each the
+// other way round.
+func Reverse(steps []Step) []Step {
+	back := make([]Step, 0, len(steps))
+	for i := len(steps) - 1; i >= 0; i-- {
+		s := steps[i]
+		if s.Verb == Make {
+			s.Verb = Break
+		} else {
+			s.Verb = Make
+		}
+		back = append(back, s)
+	}
+	return back
+}
+
+// Unique returns facts without the later ones of equal key: what two things
+// need is one fact.
+func Unique(facts []Fact) []Fact {
+	seen := make(map[Key]bool, len(facts))
+	out := make([]Fact, 0, len(facts))
+	for _, f := range facts {
+		if k := f.Key(); !seen[k] {
+			seen[k] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Same reports whether two facts of equal key say the same, what they remember
+// of the time before aside.
+func Same(a, b Fact) bool {
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	_, ra := a.(Rememberer)
+	_, rb := b.(Rememberer)
+	return ra && rb && a.Key() == b.Key() && sameBut(a, b)
+}
+
+// sameBut compares the JSON of two facts without the field "found", which by
+// convention holds the value that a Rememberer found.
+func sameBut(a, b Fact) bool {
+	return reflect.DeepEqual(fields(a), fields(b))
+}
+
+func fields(f Fact) map[string]any {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return nil
+	}
+	m := make(map[string]any)
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil
+	}
+	delete(m, "found")
+	return m
+}
+
+func index(facts []Fact) map[Key]Fact {
+	m := make(map[Key]Fact, len(facts))
+	for _, f := range facts {
+		if _, ok := m[f.Key()]; !ok {
+			m[f.Key()] = f
+		}
+	}
+	return m
+}
+
+func within(f Fact, broken map[Key]bool) bool {
+	n, ok := f.(Nested)
+	if !ok {
+		return false
+	}
+	for _, k := range n.Within() {
+		if broken[k] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package fact
+
+import (
+	"context"
+	"fmt"
+)
+
+// StepError is the failure of one step of a plan.
+type StepError struct {
+	Step Step
+	Err  error
+}
+
+func (e *StepError) Error() string {
+	return fmt.Sprintf("%s %s: %v", e.Step.Verb, e.Step.Fact.Key(), e.Err)
+}
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Observer is told of each step just before it is run and just after. Either
+// may be nil.
+type Observer struct {
+	Before func(Step) error // an error stops the run before the step
+	After  func(Step)
+}
+
+// Run does steps in order, neighbours that can go together in one batch. It
+// stops at the first failure, which is a [*StepError], or when ctx ends. It
+// returns the steps that were done; one that failed left nothing behind.
+func Run(ctx context.Context, steps []Step, o Observer) (done []Step, err error) {
+	for i := 0; i < len(steps); {
+		n := batch(steps[i:])
+		group := steps[i : i+n]
+		for _, s := range group {
+			if err := ctx.Err(); err != nil {
+				return steps[:i], &StepError{s, err}
+			}
+			if o.Before != nil {
+				if err := o.Before(s); err != nil {
+					return steps[:i], &StepError{s, err}
+				}
+			}
+		}
+		if err := do(ctx, group); err != nil {
+			return steps[:i], &StepError{group[0], err}
+		}
+		if o.After != nil {
+			for _, s := range group {
+				o.After(s)
+			}
+		}
+		i += n
+	}
+	return steps, nil
+}
+
+// batch counts the steps at the head of steps that can go together.
+func batch(steps []Step) int {
+	first, ok := steps[0].Fact.(Batched)
+	if !ok {
+		return 1
+	}
+	n := 1
+	for n < len(steps) && steps[n].Verb == steps[0].Verb {
+		b, ok := steps[n].Fact.(Batched)
+		if !ok || b.Batch() != first.Batch() {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+func do(ctx context.Context, group []Step) error {
+	first, verb := group[0].Fact, group[0].Verb
+	b, ok := first.(Batched)
+	switch {
+	case ok && verb == Make:
+		return b.MakeAll(ctx, factsOf(group))
+	case ok:
+		return b.BreakAll(ctx, factsOf(group))
+	case verb == Make:
+		return first.Make(ctx)
+	default:
+		return first.Break(ctx)
+	}
+}
+
+func factsOf(steps []Step) []Fact {
+	facts := make([]Fact, len(steps))
+	for i, s := range steps {
+		facts[i] = s.Fact
+	}
+	return facts
+}
