@@ -1,0 +1,166 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/netns"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Kinds are the kinds of facts of this chapter.
+func Kinds() []fact.Kind {
+	return []fact.Kind{
+		fact.KindOf[Bridge](),
+		fact.KindOf[Port](),
+		fact.KindOf[Hairpin](),
+		fact.KindOf[Isolated](),
+		fact.KindOf[Filtered](),
+	}
+}
+
+// KeyOf is the key of the host's bridge of this name.
+func KeyOf(name string) fact.Key { return Bridge{Name: name}.Key() }
+
+// Bridge is a bridge, with no ports yet and down. By hand:
+//
+//	ip link add name cnet-lab address 0a:77:0a:4d:00:01 type bridge
+//	ip link set dev cnet-lab mtu 1400 alias 'cnet network lab'
+//
+// The MAC address is text; an empty one follows the ports. MTU is in bytes; 0
+// follows the ports. (An MTU given in the command that makes the bridge would
+// follow the ports too.) The alias is free text to find the link by.
+// Source: ip-link(8).
+type Bridge struct {
+	Name  string     `json:"name"`
+	MAC   string     `json:"mac,omitempty"`
+	MTU   int        `json:"mtu,omitempty"`
+	Alias string     `json:"alias,omitempty"`
+	Netns string     `json:"netns,omitempty"` // path; "" is the host
+	Of    []fact.Key `json:"of,omitempty"`    // what it goes with
+}
+
+func (b Bridge) Key() fact.Key {
+	return fact.Key{Kind: "bridge.bridge", Netns: b.Netns, Name: b.Name}
+}
+
+func (b Bridge) Within() []fact.Key { return b.Of }
+
+func (b Bridge) Say() string {
+	return fmt.Sprintf("There is a bridge %s.", netns.SayLink(b.Netns, b.Name))
+}
+
+// Creates marks a [fact.Creator].
+func (Bridge) Creates() {}
+
+func (b Bridge) Why() string { return "The cables of the network would end in nothing." }
+
+func (b Bridge) Probe(ctx context.Context) (fact.Truth, error) {
+	link, err := netns.FindLink(ctx, b.Netns, b.Name)
+	if err != nil || link == nil {
+		return fact.False(), err
+	}
+	a := link.Attrs()
+	switch {
+	case link.Type() != "bridge":
+		return fact.Other("%s is a %s link, not a bridge", b.Name, link.Type()), nil
+	case b.MAC != "" && a.HardwareAddr.String() != strings.ToLower(b.MAC):
+		return fact.Other("MAC is %s, not %s", a.HardwareAddr, b.MAC), nil
+	case b.MTU > 0 && a.MTU != b.MTU:
+		return fact.Other("MTU is %d, not %d", a.MTU, b.MTU), nil
+	case b.Alias != "" && a.Alias != b.Alias:
+		return fact.Other("alias is %q, not %q", a.Alias, b.Alias), nil
+	}
+	return fact.True(), nil
+}
+
+// Make fails with EEXIST if the name is taken, and then leaves nothing.
+func (b Bridge) Make(ctx context.Context) error {
+	link, err := b.link()
+	if err == nil {
+		err = netns.With(ctx, b.Netns, func(h *netlink.Handle) error { return h.LinkAdd(link) })
+	}
+	if err != nil {
+		return fmt.Errorf("create bridge %s: %w", b.Name, err)
+	}
+	if err := b.configure(ctx); err != nil {
+		return errors.Join(err, b.Break(ctx))
+	}
+	return nil
+}
+
+func (b Bridge) link() (*netlink.Bridge, error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = b.Name
+	if b.MAC == "" {
+		return &netlink.Bridge{LinkAttrs: attrs}, nil
+	}
+	mac, err := net.ParseMAC(b.MAC)
+	attrs.HardwareAddr = mac
+	return &netlink.Bridge{LinkAttrs: attrs}, err
+}
+
+// configure sets what the kernel does not take, or does not keep, in the message
+// that makes a bridge.
+func (b Bridge) configure(ctx context.Context) error {
+	var attrs []*netns.Attr
+	if b.MTU > 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(b.MTU))))
+	}
+	if b.Alias != "" {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(b.Alias)))
+	}
+	if len(attrs) == 0 {
+		return nil
+	}
+	return netns.SetLink(ctx, b.Netns, b.Name, 0, 0, attrs...)
+}
+
+func (b Bridge) Break(ctx context.Context) error {
+	err := netns.With(ctx, b.Netns, func(h *netlink.Handle) error {
+		link, err := h.LinkByName(b.Name)
+		if err != nil {
+			return err
+		}
+		return h.LinkDel(link)
+	})
+	if err != nil && !netns.Gone(err) {
+		return fmt.Errorf("delete bridge %s: %w", b.Name, err)
+	}
+	return nil
+}
+
+func (b Bridge) Commands(v fact.Verb) []fact.Command {
+	switch v {
+	case fact.Make:
+		return b.makeCommands()
+	case fact.Break:
+		return []fact.Command{netns.IP(b.Netns, "link", "del", "dev", b.Name)}
+	}
+	return []fact.Command{netns.IP(b.Netns, "-d", "link", "show", "dev", b.Name)}
+}
+
+func (b Bridge) makeCommands() []fact.Command {
+	add := []string{"link", "add", "name", b.Name}
+	if b.MAC != "" {
+		add = append(add, "address", b.MAC)
+	}
+	cmds := []fact.Command{netns.IP(b.Netns, append(add, "type", "bridge")...)}
+	if b.MTU == 0 && b.Alias == "" {
+		return cmds
+	}
+	set := []string{"link", "set", "dev", b.Name}
+	if b.MTU > 0 {
+		set = append(set, "mtu", fmt.Sprint(b.MTU))
+	}
+	if b.Alias != "" {
+		set = append(set, "alias", b.Alias)
+	}
+	return append(cmds, netns.IP(b.Netns, set...))
+}

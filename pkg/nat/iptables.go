@@ -1,0 +1,172 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/coreos/go-iptables/iptables"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// iptablesBackend keeps rules with the iptables commands: changes go through
+// iptables-restore(8) in one piece, looks through iptables-save(8).
+type iptablesBackend struct{}
+
+func (iptablesBackend) available(ipv6 bool) error {
+	for _, suffix := range []string{"", "-restore", "-save"} {
+		if _, err := find(program(ipv6) + suffix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (iptablesBackend) makeAll(ctx context.Context, values []value) error {
+	defer stale(ctx)
+	var made [][]Rule
+	for _, rules := range families(values) {
+		ipv6, list := rules[0].IPv6, makeLines(rules)
+		err := restore(ctx, ipv6, list)
+		if err == nil {
+			made = append(made, rules)
+			continue
+		}
+		// Each table is committed by itself. What was is taken back.
+		stale(ctx)
+		if done := list.tables()[:committed(list, err)]; len(done) > 0 {
+			made = append(made, inTables(rules, done))
+		}
+		err = explain(ctx, ipv6, list, err)
+		for _, rules := range made {
+			err = errors.Join(err, breakWhatIs(context.WithoutCancel(ctx), rules))
+		}
+		return err
+	}
+	return nil
+}
+
+func (iptablesBackend) breakAll(ctx context.Context, values []value) error {
+	defer stale(ctx)
+	for _, rules := range families(values) {
+		ipv6, list := rules[0].IPv6, breakLines(rules)
+		err := restore(ctx, ipv6, list)
+		if _, refused := failedLine(err); refused {
+			stale(ctx)
+			err = breakWhatIs(ctx, rules)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// breakWhatIs deletes those of the rules that stand: one that is gone already
+// would make the whole transaction fail.
+func breakWhatIs(ctx context.Context, rules []Rule) error {
+	snap, err := look(ctx, rules[0].IPv6)
+	if err != nil {
+		return err
+	}
+	var there []Rule
+	for _, r := range rules {
+		ok, err := snap.has(r)
+		if err != nil {
+			return err
+		}
+		if ok {
+			there = append(there, r)
+		}
+	}
+	list := breakLines(there)
+	if err := restore(ctx, rules[0].IPv6, list); err != nil {
+		return explain(ctx, rules[0].IPv6, list, err)
+	}
+	return nil
+}
+
+func (iptablesBackend) probe(ctx context.Context, v value) (fact.Truth, error) {
+	snap, err := look(ctx, v.on().IPv6)
+	if err != nil {
+		return fact.Truth{}, err
+	}
+	rules := v.iptables()
+	var missing []Rule
+	for _, r := range rules {
+		ok, err := snap.has(r)
+		if err != nil {
+			return fact.Truth{}, fmt.Errorf("%s: %w", v.Key(), err)
+		}
+		if !ok {
+			missing = append(missing, r)
+		}
+	}
+	switch len(missing) {
+	case 0:
+		return fact.True(), nil
+	case len(rules):
+		return fact.False(), nil
+	}
+	return fact.Other("missing: %s", makeLines(missing[:1])[0].command(v.on().IPv6)), nil
+}
+
+func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {
+	var list lines
+	switch rules := v.iptables(); verb {
+	case fact.Make:
+		list = makeLines(rules)
+	case fact.Break:
+		list = breakLines(rules)
+	case fact.Show:
+		list = showLines(rules)
+	}
+	commands := make([]fact.Command, len(list))
+	for i, l := range list {
+		commands[i] = l.command(v.on().IPv6)
+	}
+	return commands
+}
+
+// families are the rules of values, apart for each family, IPv4 first.
+func families(values []value) [][]Rule {
+	var v4, v6 []Rule
+	for _, v := range values {
+		if v.on().IPv6 {
+			v6 = append(v6, v.iptables()...)
+		} else {
+			v4 = append(v4, v.iptables()...)
+		}
+	}
+	return slices.DeleteFunc([][]Rule{v4, v6}, func(r []Rule) bool { return len(r) == 0 })
+}
+
+func inTables(rules []Rule, tables []string) []Rule {
+	var in []Rule
+	for _, r := range rules {
+		if slices.Contains(tables, r.Table) {
+			in = append(in, r)
+		}
+	}
+	return in
+}
+
+// check asks iptables itself whether a rule stands: the words of a rule may be
+// written in more than one way.
+func check(r Rule) (bool, error) {
+	path, err := find(program(r.IPv6))
+	if err != nil {
+		return false, err
+	}
+	family := iptables.ProtocolIPv4
+	if r.IPv6 {
+		family = iptables.ProtocolIPv6
+	}
+	ipt, err := iptables.New(iptables.Path(path), iptables.IPFamily(family), iptables.Timeout(lockSeconds))
+	if err != nil {
+		return false, err
+	}
+	return ipt.Exists(r.Table, r.Chain, r.Args...)
+}

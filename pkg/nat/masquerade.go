@@ -1,0 +1,54 @@
+package nat
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// Masquerade is the fact that what leaves a network for the world beyond the
+// host carries the host's address. By hand:
+//
+//	iptables -t nat -A POSTROUTING -s 172.18.0.0/16 ! -o br0 -j MASQUERADE
+//
+// (here in cnet's own chain). Only the first packet of a connection is seen by
+// the table; the kernel remembers and does the same to the rest, and the
+// opposite to the replies. Needs the [Hook] "postrouting".
+type Masquerade struct {
+	On
+	Network string       `json:"network"`
+	Subnet  netip.Prefix `json:"subnet"` // the sources
+	Except  string       `json:"except"` // not when leaving by this link; "br+" is all whose name begins with br
+}
+
+// Key is the network.
+func (m Masquerade) Key() fact.Key { return m.key("nat.masquerade", m.Network) }
+
+// Say names the sources.
+func (m Masquerade) Say() string {
+	return fmt.Sprintf("Connections from %s (network %s) carry the host's address when they leave by any link but %s.", m.Subnet, m.Network, m.Except)
+}
+
+// Why is what breaks without it.
+func (m Masquerade) Why() string {
+	return "The world beyond the host has no route back to a private address, so replies would never come."
+}
+
+// Probe looks for the rule.
+func (m Masquerade) Probe(ctx context.Context) (fact.Truth, error) { return probe(ctx, m) }
+
+// Make adds the rule.
+func (m Masquerade) Make(ctx context.Context) error { return m.MakeAll(ctx, []fact.Fact{m}) }
+
+// Break deletes the rule.
+func (m Masquerade) Break(ctx context.Context) error { return m.BreakAll(ctx, []fact.Fact{m}) }
+
+// Commands are the same by hand.
+func (m Masquerade) Commands(v fact.Verb) []fact.Command { return commands(v, m) }
+
+func (m Masquerade) iptables() []Rule {
+	words := fmt.Sprintf("-s %s ! -o %s", m.Subnet.Masked(), m.Except)
+	return []Rule{m.rule("nat", chainPostrouting, words, "cnet "+m.Network, "MASQUERADE")}
+}

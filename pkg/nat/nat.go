@@ -1,0 +1,159 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// ErrBackend is the error of facts that name a backend unknown to this package.
+var ErrBackend = errors.New("unknown firewall backend")
+
+// Iptables is the backend that works through the commands iptables-restore(8),
+// iptables-save(8) and iptables(8), and their ip6tables twins.
+const Iptables = "iptables"
+
+// On says where a rule stands: with which backend it is kept, and for which
+// family. Every fact of this package embeds it.
+type On struct {
+	Backend string `json:"backend"`        // [Iptables]
+	IPv6    bool   `json:"ipv6,omitempty"` // for IPv6; otherwise for IPv4
+}
+
+// Kinds are the kinds of facts of this package.
+func Kinds() []fact.Kind {
+	return []fact.Kind{
+		fact.KindOf[Hook](),
+		fact.KindOf[Forward](),
+		fact.KindOf[Masquerade](),
+		fact.KindOf[Hairpin](),
+		fact.KindOf[Loopback](),
+		fact.KindOf[Publish](),
+		fact.KindOf[Rule](),
+	}
+}
+
+// Available reports what the host lacks for a backend: an error that wraps
+// [ErrBackend], or exec.ErrNotFound for a command that is not installed. It
+// only looks at files.
+func Available(backend string, ipv6 bool) error {
+	b, err := On{Backend: backend, IPv6: ipv6}.open()
+	if err != nil {
+		return err
+	}
+	return b.available(ipv6)
+}
+
+// value is a fact of this package: plain data that a backend renders.
+type value interface {
+	fact.Fact
+	on() On
+	iptables() []Rule
+}
+
+// backend keeps values as rules in the kernel.
+type backend interface {
+	available(ipv6 bool) error
+	makeAll(context.Context, []value) error
+	breakAll(context.Context, []value) error
+	probe(context.Context, value) (fact.Truth, error)
+	commands(fact.Verb, value) []fact.Command
+}
+
+func (o On) on() On { return o }
+
+// Ready is [Available] for the fact's backend.
+func (o On) Ready() error { return Available(o.Backend, o.IPv6) }
+
+func (o On) open() (backend, error) {
+	if o.Backend == Iptables {
+		return iptablesBackend{}, nil
+	}
+	return nil, fmt.Errorf("%w %q", ErrBackend, o.Backend)
+}
+
+// Batch puts facts of one backend together: their rules go to the kernel in one
+// transaction for each family.
+func (o On) Batch() string { return "nat " + o.Backend }
+
+// MakeAll makes facts of this package, all of one backend.
+func (o On) MakeAll(ctx context.Context, facts []fact.Fact) error {
+	b, err := o.open()
+	if err != nil {
+		return err
+	}
+	values, err := valuesOf(facts)
+	if err != nil {
+		return err
+	}
+	if err := b.makeAll(ctx, values); err != nil {
+		return err
+	}
+	return forget(values)
+}
+
+// BreakAll breaks facts of this package, all of one backend.
+func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
+	b, err := o.open()
+	if err != nil {
+		return err
+	}
+	values, err := valuesOf(facts)
+	if err != nil {
+		return err
+	}
+	if err := b.breakAll(ctx, values); err != nil {
+		return err
+	}
+	return forget(values)
+}
+
+func valuesOf(facts []fact.Fact) ([]value, error) {
+	values := make([]value, len(facts))
+	for i, f := range facts {
+		v, ok := f.(value)
+		if !ok {
+			return nil, fmt.Errorf("%s is no firewall rule", f.Key())
+		}
+		if len(v.iptables()) == 0 {
+			return nil, fmt.Errorf("%s: nothing is known by that name", f.Key())
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+// probe looks for the rules of any fact.
+func probe(ctx context.Context, v value) (fact.Truth, error) {
+	b, err := v.on().open()
+	if err != nil {
+		return fact.Truth{}, err
+	}
+	return b.probe(ctx, v)
+}
+
+// commands are the commands of any fact.
+func commands(verb fact.Verb, v value) []fact.Command {
+	b, err := v.on().open()
+	if err != nil {
+		return nil
+	}
+	return b.commands(verb, v)
+}
+
+// key is the key of a fact; what stands for both families has two.
+func (o On) key(kind, name string) fact.Key {
+	if o.IPv6 {
+		name += " (IPv6)"
+	}
+	return fact.Key{Kind: kind, Name: name}
+}
+
+func (o On) family() string {
+	if o.IPv6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}

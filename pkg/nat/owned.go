@@ -1,0 +1,70 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"sort"
+	"strings"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// Owned returns what of cnet's stands in the host's tables, remembered or not:
+// the chains whose name begins with CNET-, then the jumps to them, as facts of
+// the kind [Rule]. Broken in reverse order, or with one BreakAll, nothing of
+// cnet's is left. It only reads; a family whose commands are absent has nothing.
+func Owned(ctx context.Context) ([]fact.Fact, error) {
+	var facts []fact.Fact
+	for _, ipv6 := range []bool{false, true} {
+		snap, err := look(ctx, ipv6)
+		if errors.Is(err, exec.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, snap.owned(On{Backend: Iptables, IPv6: ipv6})...)
+	}
+	return facts, nil
+}
+
+func (s snapshot) owned(on On) []fact.Fact {
+	var chains, jumps []Rule
+	for table, content := range s {
+		for chain, rules := range content {
+			if ours(chain) {
+				chains = append(chains, on.chain(table, chain))
+			}
+			for _, r := range rules {
+				if ours(r.target()) {
+					jumps = append(jumps, r)
+				}
+			}
+		}
+	}
+	sortByKey(chains)
+	sortByKey(jumps)
+	var facts []fact.Fact
+	for _, r := range append(chains, jumps...) {
+		r.Reason = "It was left behind: nothing remembers it."
+		facts = append(facts, r)
+	}
+	return facts
+}
+
+func ours(chain string) bool { return strings.HasPrefix(chain, "CNET-") }
+
+// target is the word after -j or -g.
+func (r Rule) target() string {
+	for i, w := range r.Args[:max(len(r.Args)-1, 0)] {
+		if w == "-j" || w == "-g" {
+			return r.Args[i+1]
+		}
+	}
+	return ""
+}
+
+func sortByKey(rules []Rule) {
+	sort.Slice(rules, func(i, j int) bool { return rules[i].Key().Name < rules[j].Key().Name })
+}

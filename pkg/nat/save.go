@@ -1,0 +1,151 @@
+package nat
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// snapshot is the rules of all tables of a family as iptables-save(8) prints
+// them: by table and chain.
+type snapshot map[string]map[string][]Rule
+
+// look reads the tables, or takes them from the session of ctx.
+func look(ctx context.Context, ipv6 bool) (snapshot, error) {
+	s, ok := ctx.Value(sessionKey{}).(*session)
+	if !ok {
+		return read(ctx, ipv6)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if snap, ok := s.seen[ipv6]; ok {
+		return snap, nil
+	}
+	snap, err := read(ctx, ipv6)
+	if err == nil {
+		s.seen[ipv6] = snap
+	}
+	return snap, err
+}
+
+func read(ctx context.Context, ipv6 bool) (snapshot, error) {
+	out, err := run(ctx, program(ipv6)+"-save", "")
+	if err != nil {
+		return nil, err
+	}
+	return parse(string(out), On{Backend: Iptables, IPv6: ipv6}), nil
+}
+
+// parse reads the output of iptables-save(8).
+func parse(text string, on On) snapshot {
+	snap := make(snapshot)
+	var table string
+	for _, row := range strings.Split(text, "\n") {
+		w := split(row)
+		switch {
+		case len(w) == 0:
+		case row[0] == '*':
+			table = row[1:]
+			snap[table] = make(map[string][]Rule)
+		case row[0] == ':':
+			snap[table][w[0][1:]] = nil
+		case w[0] == "-A" && len(w) > 2:
+			r := Rule{On: on, Table: table, Chain: w[1], Args: w[2:]}
+			snap[table][r.Chain] = append(snap[table][r.Chain], r)
+		}
+	}
+	return snap
+}
+
+// has reports whether a rule, or a chain, stands.
+func (s snapshot) has(r Rule) (bool, error) {
+	rules, ok := s[r.Table][r.Chain]
+	if !ok || r.isChain() {
+		return ok, nil
+	}
+	want := plain(r.Args)
+	for _, x := range rules {
+		if slices.Equal(plain(x.Args), want) {
+			return true, nil
+		}
+	}
+	if len(rules) == 0 {
+		return false, nil
+	}
+	return check(r)
+}
+
+// plain is the words of a rule without those that iptables-save(8) adds: the
+// match of the protocol's own name, and the length of a whole address.
+func plain(args []string) []string {
+	out := make([]string, 0, len(args))
+	for i := 0; i < len(args); i++ {
+		w := args[i]
+		if w == "-m" && i+1 < len(args) && slices.Contains([]string{"tcp", "udp", "sctp"}, args[i+1]) {
+			i++
+			continue
+		}
+		if i > 0 && (args[i-1] == "-s" || args[i-1] == "-d") {
+			w = strings.TrimSuffix(strings.TrimSuffix(w, "/32"), "/128")
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// split is the words of a line, where a word in double quotes may hold spaces.
+func split(row string) []string {
+	var words []string
+	var word strings.Builder
+	quoted, started := false, false
+	for i := 0; i < len(row); i++ {
+		switch c := row[i]; {
+		case c == '"':
+			quoted, started = !quoted, true
+		case c == '\\' && i+1 < len(row):
+			i++
+			word.WriteByte(row[i])
+			started = true
+		case c == ' ' && !quoted:
+			if started {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			started = false
+		default:
+			word.WriteByte(c)
+			started = true
+		}
+	}
+	if started {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+type sessionKey struct{}
+
+// session remembers what the tables held, until something is changed.
+type session struct {
+	mu   sync.Mutex
+	seen map[bool]snapshot // by IPv6
+}
+
+// Keep returns a context whose probes share one reading of the tables, and the
+// func that ends it. Changes made with the context are seen; those of other
+// programs are not. All is of the network namespace of the caller's thread.
+func Keep(ctx context.Context) (context.Context, func()) {
+	s := &session{seen: make(map[bool]snapshot)}
+	ctx = context.WithValue(ctx, sessionKey{}, s)
+	return ctx, func() { stale(ctx) }
+}
+
+// stale forgets what the tables held.
+func stale(ctx context.Context) {
+	if s, ok := ctx.Value(sessionKey{}).(*session); ok {
+		s.mu.Lock()
+		clear(s.seen)
+		s.mu.Unlock()
+	}
+}

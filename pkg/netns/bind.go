@@ -1,0 +1,101 @@
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+	"golang.org/x/sys/unix"
+)
+
+// Bind is a namespace that another program made, pinned at Path too so that it
+// has a name and outlives its processes. Source is where it is found: a
+// process's /proc/PID/ns/net or any path of a namespace. By hand:
+//
+//	touch /run/netns/web
+//	mount --bind /proc/4242/ns/net /run/netns/web
+//
+// Breaking the fact takes the name away, not the namespace.
+// Source: "attach" in ip-netns(8), namespaces(7).
+type Bind struct {
+	Path   string `json:"path"`
+	Source string `json:"source"`
+}
+
+func (b Bind) Key() fact.Key { return fact.Key{Kind: "netns.bind", Name: b.Path} }
+
+func (b Bind) Say() string {
+	return fmt.Sprintf("The network namespace of %s has the name %s.", b.Source, Say(b.Path))
+}
+
+// Creates marks a [fact.Creator].
+func (Bind) Creates() {}
+
+func (b Bind) Why() string {
+	return "The namespace could not be named, and would end with its last process."
+}
+
+// Probe compares the two namespaces. A source that has ended leaves the
+// pinned namespace as it was, and the fact holds.
+func (b Bind) Probe(context.Context) (fact.Truth, error) {
+	t, err := truth(b.Path)
+	if err != nil || t.State != fact.Holds {
+		return t, err
+	}
+	same, err := sameFile(b.Path, b.Source)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fact.True(), nil
+	case err != nil:
+		return fact.Truth{}, err
+	case !same:
+		return fact.Other("%s is another namespace than %s", b.Path, b.Source), nil
+	}
+	return fact.True(), nil
+}
+
+// Make fails with fs.ErrExist if the path is taken, and with
+// [ErrNotNamespace] if the source is something else.
+func (b Bind) Make(context.Context) error {
+	err := Check(b.Source)
+	if err == nil {
+		err = pin(b.Path, func() error { return mount(b.Source, b.Path, unix.MS_BIND) })
+	}
+	if err != nil {
+		return fmt.Errorf("pin network namespace %s: %w", Say(b.Path), err)
+	}
+	return nil
+}
+
+func (b Bind) Break(ctx context.Context) error {
+	forget(ctx, b.Path)
+	if err := unpin(b.Path); err != nil {
+		return fmt.Errorf("let go of network namespace %s: %w", Say(b.Path), err)
+	}
+	return nil
+}
+
+func (b Bind) Commands(v fact.Verb) []fact.Command {
+	switch v {
+	case fact.Make:
+		return []fact.Command{fact.Cmd("touch", b.Path), fact.Cmd("mount", "--bind", b.Source, b.Path)}
+	case fact.Break:
+		return unpinCommands(b.Path)
+	}
+	return []fact.Command{fact.Cmd("stat", "-L", "-c", "%n %i", b.Path, b.Source)}
+}
+
+func sameFile(a, b string) (bool, error) {
+	ia, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	ib, err := os.Stat(b)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(ia, ib), nil
+}

@@ -1,0 +1,107 @@
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+	"golang.org/x/sys/unix"
+)
+
+// File is a configuration file of one namespace, /etc/netns/NAME/FILE, readable
+// by all. `ip netns exec NAME` shows it to the program in the place of
+// /etc/FILE. By hand:
+//
+//	mkdir -p /etc/netns/web
+//	printf %s '127.0.0.1 localhost' > /etc/netns/web/hosts
+//	chmod 644 /etc/netns/web/hosts
+//
+// Breaking the fact removes the file, then its folder and the folder above if
+// they are empty. Source: ip-netns(8).
+type File struct {
+	Path    string `json:"path"`
+	Content string `json:"content"`
+}
+
+func (f File) Key() fact.Key { return fact.Key{Kind: "netns.file", Name: f.Path} }
+
+func (f File) Say() string {
+	return fmt.Sprintf("%s has its own %s.", filepath.Base(filepath.Dir(f.Path)), filepath.Base(f.Path))
+}
+
+func (f File) Why() string {
+	return fmt.Sprintf("Programs inside would read the host's /etc/%s.", filepath.Base(f.Path))
+}
+
+func (f File) Probe(context.Context) (fact.Truth, error) {
+	content, err := os.ReadFile(f.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fact.False(), nil
+	case err != nil:
+		return fact.Truth{}, err
+	case string(content) != f.Content:
+		return fact.Other("%s has other content", f.Path), nil
+	}
+	info, err := os.Stat(f.Path)
+	if err != nil {
+		return fact.Truth{}, err
+	}
+	if mode := info.Mode().Perm(); mode != 0o644 {
+		return fact.Other("mode of %s is %o, not 644", f.Path, mode), nil
+	}
+	return fact.True(), nil
+}
+
+// Make fails with fs.ErrExist if there is a file already.
+func (f File) Make(context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = out.WriteString(f.Content)
+	// The mode must not depend on the umask.
+	if err = errors.Join(err, out.Chmod(0o644), out.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Path))
+	}
+	return nil
+}
+
+func (f File) Break(context.Context) error {
+	if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir := filepath.Dir(f.Path)
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		err := os.Remove(d)
+		if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EBUSY) { // in use, or a mount point
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f File) Commands(v fact.Verb) []fact.Command {
+	dir := filepath.Dir(f.Path)
+	switch v {
+	case fact.Make:
+		write := fact.Cmd("printf", "%s", f.Content)
+		write.Output = f.Path
+		return []fact.Command{fact.Cmd("mkdir", "-p", dir), write, fact.Cmd("chmod", "644", f.Path)}
+	case fact.Break:
+		prune := fact.Cmd("rmdir", dir, filepath.Dir(dir))
+		prune.MayFail = true
+		return []fact.Command{fact.Cmd("rm", "-f", f.Path), prune}
+	}
+	return []fact.Command{fact.Cmd("cat", f.Path)}
+}

@@ -1,0 +1,186 @@
+package veth
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/netns"
+	"github.com/vishvananda/netlink"
+)
+
+// Kinds are the kinds of facts of this chapter.
+func Kinds() []fact.Kind { return []fact.Kind{fact.KindOf[Pair]()} }
+
+// KeyOf is the key of the pair whose near end is called name, in the namespace
+// at path ("" is the host).
+func KeyOf(path, name string) fact.Key { return Pair{Netns: path, Name: name}.Key() }
+
+// Pair is a veth pair: a link Name, joined to a link Peer in the namespace at
+// PeerNetns. By hand:
+//
+//	ip link add name web-eth0 mtu 1500 type veth peer name eth0 address 0a:77:0a:4d:00:02 mtu 1500 netns web
+//	ip link set dev web-eth0 alias 'cnet container web'
+//
+// MAC addresses are text ("0a:77:0a:4d:00:02"); an empty one is the kernel's
+// choice. MTU is in bytes and holds for both ends; 0 is the kernel's choice. The
+// alias, which is free text to find the link by, goes on the end Name.
+// Source: veth(4), ip-link(8).
+type Pair struct {
+	Name  string `json:"name"`
+	MAC   string `json:"mac,omitempty"`
+	MTU   int    `json:"mtu,omitempty"`
+	Alias string `json:"alias,omitempty"`
+	Netns string `json:"netns,omitempty"` // path; "" is the host
+
+	Peer      string `json:"peer"`
+	PeerMAC   string `json:"peer_mac,omitempty"`
+	PeerNetns string `json:"peer_netns,omitempty"` // path; "" is the host
+
+	Of []fact.Key `json:"of,omitempty"` // what it goes with
+}
+
+func (p Pair) Key() fact.Key {
+	return fact.Key{Kind: "veth.pair", Netns: p.Netns, Name: p.Name}
+}
+
+func (p Pair) Within() []fact.Key { return p.Of }
+
+func (p Pair) Say() string {
+	return fmt.Sprintf("A cable leads from %s to %s.",
+		netns.SayLink(p.Netns, p.Name), netns.SayLink(p.PeerNetns, p.Peer))
+}
+
+// Creates marks a [fact.Creator].
+func (Pair) Creates() {}
+
+func (p Pair) Why() string {
+	return fmt.Sprintf("No frame could cross between %s and %s.", netns.Say(p.Netns), netns.Say(p.PeerNetns))
+}
+
+// Make fails with EEXIST if either name is taken, and then leaves nothing.
+func (p Pair) Make(ctx context.Context) error {
+	link, err := p.link()
+	if err != nil {
+		return fmt.Errorf("create veth pair %s: %w", p.Name, err)
+	}
+	if p.PeerNetns != p.Netns {
+		ns, err := os.Open(nsFile(p.PeerNetns))
+		if err != nil {
+			return fmt.Errorf("create veth pair %s: %w", p.Name, err)
+		}
+		defer ns.Close()
+		link.PeerNamespace = netlink.NsFd(int(ns.Fd()))
+	}
+	return netns.With(ctx, p.Netns, func(h *netlink.Handle) error {
+		if err := h.LinkAdd(link); err != nil {
+			return fmt.Errorf("create veth pair %s: %w", p.Name, err)
+		}
+		if p.Alias == "" {
+			return nil
+		}
+		// The kernel takes no alias in the message that makes a link.
+		if err := h.LinkSetAlias(link, p.Alias); err != nil {
+			_ = h.LinkDel(link)
+			return fmt.Errorf("set alias of %s: %w", p.Name, err)
+		}
+		return nil
+	})
+}
+
+// link is the pair as the library takes it, both ends in one namespace.
+func (p Pair) link() (*netlink.Veth, error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = p.Name, p.MTU
+	link := netlink.NewVeth(attrs)
+	link.PeerName = p.Peer
+	var err error
+	if link.HardwareAddr, err = parseMAC(p.MAC); err != nil {
+		return nil, err
+	}
+	link.PeerHardwareAddr, err = parseMAC(p.PeerMAC)
+	return link, err
+}
+
+func parseMAC(text string) (net.HardwareAddr, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return net.ParseMAC(text)
+}
+
+// nsFile is a file of the namespace at path, that of this process for the host.
+func nsFile(path string) string {
+	if path == "" {
+		return "/proc/self/ns/net"
+	}
+	return path
+}
+
+// Break deletes both ends, at once.
+func (p Pair) Break(ctx context.Context) error {
+	err := netns.With(ctx, p.Netns, func(h *netlink.Handle) error {
+		link, err := h.LinkByName(p.Name)
+		if err != nil {
+			return err
+		}
+		return h.LinkDel(link)
+	})
+	if err != nil && !netns.Gone(err) {
+		return fmt.Errorf("delete veth pair %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+func (p Pair) Commands(v fact.Verb) []fact.Command {
+	switch v {
+	case fact.Make:
+		cmds := []fact.Command{netns.IP(p.Netns, p.addWords()...)}
+		if p.Alias != "" {
+			cmds = append(cmds, netns.IP(p.Netns, "link", "set", "dev", p.Name, "alias", p.Alias))
+		}
+		return cmds
+	case fact.Break:
+		return []fact.Command{netns.IP(p.Netns, "link", "del", "dev", p.Name)}
+	}
+	return []fact.Command{
+		netns.IP(p.Netns, "-d", "link", "show", "dev", p.Name),
+		netns.IP(p.PeerNetns, "-d", "link", "show", "dev", p.Peer),
+	}
+}
+
+func (p Pair) addWords() []string {
+	w := append([]string{"link", "add", "name", p.Name}, p.endWords(p.MAC)...)
+	w = append(w, "type", "veth", "peer", "name", p.Peer)
+	w = append(w, p.endWords(p.PeerMAC)...)
+	if p.PeerNetns == p.Netns {
+		return w
+	}
+	return append(w, "netns", nsWord(p.PeerNetns))
+}
+
+func (p Pair) endWords(mac string) (w []string) {
+	if mac != "" {
+		w = append(w, "address", mac)
+	}
+	if p.MTU > 0 {
+		w = append(w, "mtu", fmt.Sprint(p.MTU))
+	}
+	return w
+}
+
+// nsWord is the namespace at path as ip(8) takes it after the word netns: a
+// name in /run/netns, or a path.
+func nsWord(path string) string {
+	const named = "/run/netns/"
+	switch {
+	case path == "":
+		return "/proc/1/ns/net"
+	case strings.HasPrefix(path, named) && !strings.Contains(path[len(named):], "/"):
+		return path[len(named):]
+	}
+	return path
+}
