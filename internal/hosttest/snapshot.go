@@ -1,0 +1,190 @@
+package hosttest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/cnetlab/cnet/pkg/netns"
+)
+
+// Snapshot is the state of the sandbox's network as sorted text, a line for each
+// thing: links, bridge ports, addresses, rules, routes and lasting neighbours of
+// the host and of each namespace in /run/netns, the settings under
+// /proc/sys/net, the firewall's rules, the mounts of namespaces and the files of
+// /etc/netns. What differs from run to run without anyone's saying is left out
+// or made equal: numbers of links, MAC addresses of the kernel's choice, timers,
+// counters. Two hosts are wired alike if their snapshots are equal.
+func Snapshot(t testing.TB) string {
+	t.Helper()
+	var lines []string
+	links := readLinks(t)
+	for _, ns := range append([]string{""}, namespaces()...) {
+		for _, line := range stack(t, ns, links) {
+			lines = append(lines, where(ns)+" "+line)
+		}
+	}
+	lines = append(lines, pins(t)...)
+	lines = append(lines, etcFiles(t)...)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Host runs a command in the sandbox and returns what it prints.
+func Host(t testing.TB, argv ...string) string {
+	t.Helper()
+	return run(t, "", argv...)
+}
+
+// Sh runs a script with `sh -e` in the sandbox.
+func Sh(t testing.TB, script string) {
+	t.Helper()
+	cmd := exec.Command("sh", "-e")
+	cmd.Stdin = strings.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("sh -e: %v\n%s\n%s", err, script, out)
+	}
+}
+
+func namespaces() (names []string) {
+	entries, _ := os.ReadDir("/run/netns")
+	for _, e := range entries {
+		if netns.Check("/run/netns/"+e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+func where(ns string) string {
+	if ns == "" {
+		return "host"
+	}
+	return "netns " + ns
+}
+
+// run runs a command on the host or in a named namespace. A program that is
+// not there prints nothing.
+func run(t testing.TB, ns string, argv ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return ""
+	}
+	if ns != "" {
+		argv = append([]string{"nsenter", "--net=/run/netns/" + ns}, argv...)
+	}
+	var out, problem bytes.Buffer
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = &out, &problem
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, problem.String())
+	}
+	return out.String()
+}
+
+func stack(t testing.TB, ns string, links linkTable) (lines []string) {
+	t.Helper()
+	lines = append(lines, links.describe(ns)...)
+	lines = append(lines, addresses(t, ns)...)
+	lines = append(lines, routes(t, ns)...)
+	lines = append(lines, settings(t, ns)...)
+	for _, program := range []string{"iptables-save", "ip6tables-save", "iptables-legacy-save", "ip6tables-legacy-save"} {
+		lines = append(lines, prefixed(program, ruleLines(saved(t, ns, program)))...)
+	}
+	return append(lines, prefixed("nft", ruleLines(run(t, ns, "nft", "list", "ruleset")))...)
+}
+
+// saved is what a program prints that saves the rules of a firewall. In a user
+// namespace the kernel does not say which tables of the old iptables are in use.
+func saved(t testing.TB, ns, program string) string {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		return ""
+	}
+	return run(t, ns, "sh", "-c", program+" 2>/dev/null || echo unreadable")
+}
+
+func prefixed(word string, lines []string) []string {
+	for i := range lines {
+		lines[i] = word + " " + lines[i]
+	}
+	return lines
+}
+
+var counters = regexp.MustCompile(`\[\d+:\d+\]|counter packets \d+ bytes \d+`)
+
+// ruleLines keeps the order of rules, which matters.
+func ruleLines(text string) (lines []string) {
+	for _, l := range strings.Split(text, "\n") {
+		if l = strings.TrimRight(counters.ReplaceAllString(l, "counter"), " "); l != "" && !strings.HasPrefix(l, "#") {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// volatile are settings that change by themselves or hold a secret.
+var volatile = regexp.MustCompile(`nf_conntrack_count|tcp_fastopen_key|stable_secret|_cookie|nf_conntrack_max|nf_conntrack_expect_max|/netdev_rss_key`)
+
+func settings(t testing.TB, ns string) (lines []string) {
+	t.Helper()
+	// grep fails for the settings that cannot be read; -s keeps it silent.
+	for _, l := range strings.Split(run(t, ns, "sh", "-c", "grep -rs . /proc/sys/net || true"), "\n") {
+		if l = strings.TrimPrefix(l, "/proc/sys/"); l != "" && !volatile.MatchString(l) {
+			lines = append(lines, "sysctl "+l)
+		}
+	}
+	sort.Strings(lines)
+	return lines
+}
+
+// pins are the mounts of namespaces: where, of which file system, shared or not.
+func pins(t testing.TB) (lines []string) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range strings.Split(string(table), "\n") {
+		left, right, _ := strings.Cut(l, " - ")
+		f, kind := strings.Fields(left), strings.Fields(right)
+		if len(f) < 6 || !strings.HasPrefix(f[4], "/run/netns") && kind[0] != "nsfs" {
+			continue
+		}
+		shared := strings.Contains(strings.Join(f[6:], " "), "shared:")
+		lines = append(lines, fmt.Sprintf("mount %s %s shared=%v", f[4], kind[0], shared))
+	}
+	sort.Strings(lines)
+	_ = filepath.Walk("/run/netns", func(path string, _ os.FileInfo, err error) error {
+		if err == nil {
+			lines = append(lines, "pin "+path)
+		}
+		return nil
+	})
+	return lines
+}
+
+func etcFiles(t testing.TB) (lines []string) {
+	t.Helper()
+	_ = filepath.Walk("/etc/netns", func(path string, info os.FileInfo, err error) error {
+		if err != nil {
+			return nil
+		}
+		content := ""
+		if info.Mode().IsRegular() {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content = fmt.Sprintf(" %q", b)
+		}
+		lines = append(lines, fmt.Sprintf("file %s %s%s", path, info.Mode(), content))
+		return nil
+	})
+	return lines
+}

@@ -1,0 +1,46 @@
+package probe
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+)
+
+// get asks over a connection that stands already, so that what fails before is
+// connect's errno and nothing of HTTP. It knows no proxy, no keep-alive and no
+// redirect: one request, one connection.
+func (r *Result) get(conn net.Conn) error {
+	req, err := http.NewRequest(http.MethodGet, r.Target.String(), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("User-Agent", "cnet-probe")
+	req.Close = true
+	if err := req.Write(conn); err != nil {
+		return err
+	}
+	in := bufio.NewReader(io.LimitReader(conn, 2*bodyMax))
+	res, err := http.ReadResponse(in, req)
+	for err == nil && res.StatusCode < 200 { // more follows: RFC 9110, section 15.2
+		res, err = http.ReadResponse(in, req)
+	}
+	if err != nil {
+		return notHTTP(err)
+	}
+	defer res.Body.Close()
+	r.Status = res.StatusCode
+	body, err := io.ReadAll(io.LimitReader(res.Body, bodyMax))
+	r.Body = string(body)
+	return err
+}
+
+// notHTTP marks an answer that came and could not be read.
+func notHTTP(err error) error {
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return err
+	}
+	return errors.Join(errNotHTTP, err)
+}
