@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/cnetlab/cnet/internal/store"
+	"github.com/cnetlab/cnet/internal/topology"
+	"github.com/cnetlab/cnet/pkg/bridge"
+	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
+	"github.com/cnetlab/cnet/pkg/netns"
+	"github.com/cnetlab/cnet/pkg/route"
+	"github.com/cnetlab/cnet/pkg/sysctl"
+	"github.com/cnetlab/cnet/pkg/veth"
+)
+
+// Engine changes the kernel and cnet's files, one change at a time.
+type Engine struct {
+	Store    store.Store
+	Firewall string        // backend for new networks: iptables, nftables or auto
+	Wait     time.Duration // how long to wait for the lock
+	Watch    Watcher       // told of each step; may be nil
+	codec    fact.Codec
+}
+
+// Watcher is told what a change is doing, for people who watch.
+type Watcher interface {
+	// Start is called with the plan before its first step.
+	Start(fact.Plan)
+	// Step is called before each step.
+	Step(fact.Step)
+	// Back is called when a change is taken back, with the failure.
+	Back(err error)
+	// Note is told of anything else worth a sentence.
+	Note(string)
+}
+
+// New returns an engine on this host's store.
+func New() *Engine {
+	return &Engine{Store: store.Default(), Firewall: "auto", Wait: 10 * time.Second, codec: Codec()}
+}
+
+// Codec knows every kind of fact.
+func Codec() fact.Codec {
+	return fact.NewCodec(netns.Kinds(), veth.Kinds(), bridge.Kinds(), route.Kinds(), sysctl.Kinds(), nat.Kinds())
+}
+
+// Change is what Change did or, in a dry run, would do.
+type Change struct {
+	Plan   fact.Plan
+	Before topology.Topology
+	After  topology.Topology
+}
+
+// Mutation changes a topology or refuses to.
+type Mutation func(*topology.Topology, topology.Host) error
+
+// Plan returns what a mutation would do. It takes no lock and writes nothing.
+func (e *Engine) Plan(ctx context.Context, mutate Mutation) (Change, error) {
+	ctx, done := session(ctx)
+	defer done()
+	s, err := e.load()
+	if err != nil {
+		return Change{}, err
+	}
+	return e.plan(ctx, s, mutate)
+}
+
+// Change runs a mutation. what are words for the lock and the journal: the command.
+func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (Change, error) {
+	ctx, done := session(ctx)
+	defer done()
+	unlock, err := e.lock(ctx, what)
+	if err != nil {
+		return Change{}, err
+	}
+	defer unlock()
+	s, err := e.load()
+	if err != nil {
+		return Change{}, err
+	}
+	c, err := e.plan(ctx, s, mutate)
+	if err != nil {
+		return c, err
+	}
+	return c, e.carryOut(ctx, what, s, c)
+}
+
+// lock takes the lock and settles what an earlier command left unfinished.
+func (e *Engine) lock(ctx context.Context, what string) (unlock func(), err error) {
+	if err := permitted(what); err != nil {
+		return nil, err
+	}
+	l, err := e.Store.Lock(ctx, e.Wait, what)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.recover(ctx); err != nil {
+		l.Unlock()
+		return nil, err
+	}
+	return func() {
+		e.Store.Clear()
+		l.Unlock()
+	}, nil
+}
+
+// plan applies the mutation and compares the facts wanted with those made.
+func (e *Engine) plan(ctx context.Context, s state, mutate Mutation) (Change, error) {
+	c := Change{Before: s.topo, After: s.topo.Clone()}
+	if err := mutate(&c.After, &host{ctx: ctx, firewall: e.Firewall}); err != nil {
+		return c, err
+	}
+	wanted := topology.Compile(c.After)
+	c.Plan = fact.Diff(s.made, wanted.Facts)
+	return c, feasible(c.Plan)
+}
+
+// session shares netlink handles and firewall readings among the facts of one command.
+func session(ctx context.Context) (context.Context, func()) {
+	ctx, links := netns.Keep(ctx)
+	ctx, rules := nat.Keep(ctx)
+	return ctx, func() { rules(); links() }
+}
+
+func (e *Engine) note(s string) {
+	if e.Watch != nil {
+		e.Watch.Note(s)
+	}
+}

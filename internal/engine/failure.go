@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
+)
+
+// explainFailure turns the failure of a step into words and an exit code.
+func explainFailure(what string, err error) *fail.Error {
+	var own *fail.Error
+	if errors.As(err, &own) {
+		return own
+	}
+	f := &fail.Error{Kind: fail.Failed, What: what, Err: err, Why: err.Error()}
+	var step *fact.StepError
+	if errors.As(err, &step) {
+		f.Why = fmt.Sprintf("%q could not be made true: %v", step.Step.Fact.Say(), step.Err)
+		if step.Step.Verb == fact.Break {
+			f.Why = fmt.Sprintf("%q could not be undone: %v", step.Step.Fact.Say(), step.Err)
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		f.Why, f.Next = "interrupted", ""
+	case errors.Is(err, fs.ErrExist):
+		f.Kind, f.Next = fail.Conflict, "remove what is there, or cnet check"
+	case errors.Is(err, fs.ErrPermission):
+		f.Kind, f.Next = fail.NotPermitted, "run it as root, or try it in a sandbox: cnet sandbox"
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, nat.ErrBackend):
+		f.Kind, f.Next = fail.HostLacks, "apt-get install iptables"
+	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EPROTONOSUPPORT):
+		f.Kind, f.Next = fail.HostLacks, "load the kernel module that it needs"
+	}
+	return f
+}
+
+// permitted refuses who cannot change the kernel before anything is looked at.
+func permitted(what string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return fail.New(fail.NotPermitted, what, "changing the host's network needs root").
+		Try("sudo cnet …, or try it without root: cnet sandbox")
+}
+
+// feasible refuses a plan that the host has no means for, before anything is touched.
+func feasible(p fact.Plan) error {
+	for _, s := range p.Steps {
+		if n, ok := s.Fact.(fact.Needy); ok {
+			if err := n.Ready(); err != nil {
+				return explainFailure("look at the host", &fact.StepError{Step: s, Err: err})
+			}
+		}
+	}
+	return nil
+}
+
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

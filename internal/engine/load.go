@@ -1,0 +1,243 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/store"
+	"github.com/cnetlab/cnet/internal/topology"
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// version is that of the form of all files. A file of another is refused.
+const version = 1
+
+// state is what the files say.
+type state struct {
+	topo topology.Topology
+	made []fact.Fact // in the order in which they are made
+}
+
+type networkFile struct {
+	Version int              `json:"version"`
+	Network topology.Network `json:"network"`
+}
+
+type containerFile struct {
+	Version   int                `json:"version"`
+	Container topology.Container `json:"container"`
+}
+
+// ledgerFile holds the facts that were made for one owner in this boot.
+type ledgerFile struct {
+	Version int           `json:"version"`
+	Boot    string        `json:"boot"`
+	Owner   string        `json:"owner"`
+	Facts   []fact.Record `json:"facts"`
+}
+
+// Topology reads what the user asked for.
+func (e *Engine) Topology() (topology.Topology, error) {
+	var t topology.Topology
+	err := e.Store.Objects("networks", func(path string, data []byte) error {
+		var f networkFile
+		if err := decode(path, data, &f, &f.Version); err != nil {
+			return err
+		}
+		t.Networks = append(t.Networks, f.Network)
+		return nil
+	})
+	if err != nil {
+		return t, err
+	}
+	err = e.Store.Objects("containers", func(path string, data []byte) error {
+		var f containerFile
+		if err := decode(path, data, &f, &f.Version); err != nil {
+			return err
+		}
+		t.Containers = append(t.Containers, f.Container)
+		return nil
+	})
+	t.Sort()
+	return t, err
+}
+
+// load reads topology and ledger.
+func (e *Engine) load() (state, error) {
+	t, err := e.Topology()
+	if err != nil {
+		return state{}, err
+	}
+	made, err := e.ledger()
+	return state{topo: t, made: inOrder(made, topology.Compile(t).Facts)}, err
+}
+
+// ledger reads the facts made in this boot, in no order.
+func (e *Engine) ledger() ([]fact.Fact, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	var made []fact.Fact
+	err = e.Store.Ledgers(func(path string, data []byte) error {
+		var f ledgerFile
+		if err := decode(path, data, &f, &f.Version); err != nil {
+			return err
+		}
+		if f.Boot != boot {
+			return nil // the kernel has forgotten them
+		}
+		facts, err := e.decodeFacts(f.Facts)
+		made = append(made, facts...)
+		return err
+	})
+	return made, err
+}
+
+func (e *Engine) decodeFacts(records []fact.Record) ([]fact.Fact, error) {
+	facts := make([]fact.Fact, 0, len(records))
+	for _, r := range records {
+		f, err := e.codec.Decode(r)
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, f)
+	}
+	return facts, nil
+}
+
+// inOrder sorts made facts as the compiler orders them; what the compiler does
+// not know comes last, to be broken first.
+func inOrder(made, compiled []fact.Fact) []fact.Fact {
+	byKey := make(map[fact.Key]fact.Fact, len(made))
+	for _, f := range made {
+		byKey[f.Key()] = f
+	}
+	out := make([]fact.Fact, 0, len(made))
+	for _, f := range compiled {
+		if m, ok := byKey[f.Key()]; ok {
+			out = append(out, m)
+			delete(byKey, f.Key())
+		}
+	}
+	for _, f := range made {
+		if _, left := byKey[f.Key()]; left {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func decode(path string, data []byte, into any, v *int) error {
+	what := "read " + path
+	if err := json.Unmarshal(data, into); err != nil {
+		return fail.New(fail.Failed, what, "the file is damaged: %w", err).
+			Try("mend it by hand, or move it away and run cnet repair")
+	}
+	if *v != version {
+		return fail.New(fail.Failed, what, "it is of version %d; this cnet reads version %d", *v, version).
+			Try("use the cnet that wrote it")
+	}
+	return nil
+}
+
+// bootID names this boot of the kernel (random(4)).
+func bootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read the boot id: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// files returns the files that differ between two states.
+func (e *Engine) files(before, after state) ([]store.File, error) {
+	var list []store.File
+	was, is := objects(e.Store, before.topo), objects(e.Store, after.topo)
+	ledgerWas, err1 := e.ledgers(before)
+	ledgerIs, err2 := e.ledgers(after)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	for _, pair := range [][2]map[string]any{{ledgerWas, ledgerIs}, {was, is}} {
+		changed, err := changes(pair[0], pair[1])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, changed...)
+	}
+	return list, nil
+}
+
+// changes are the files that come from was to is.
+func changes(was, is map[string]any) ([]store.File, error) {
+	var list []store.File
+	for path, v := range is {
+		now, err := encode(v)
+		if err != nil {
+			return nil, err
+		}
+		if old, ok := was[path]; ok {
+			if before, err := encode(old); err == nil && string(before) == string(now) {
+				continue
+			}
+		}
+		list = append(list, store.File{Path: path, Content: now})
+	}
+	for path := range was {
+		if _, ok := is[path]; !ok {
+			list = append(list, store.File{Path: path})
+		}
+	}
+	return list, nil
+}
+
+func encode(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(b, '\n'), err
+}
+
+// objects maps the path of each object of a topology to what its file says.
+func objects(s store.Store, t topology.Topology) map[string]any {
+	m := make(map[string]any, len(t.Networks)+len(t.Containers))
+	for _, n := range t.Networks {
+		m[s.Object("networks", n.Name)] = networkFile{version, n}
+	}
+	for _, c := range t.Containers {
+		m[s.Object("containers", c.Name)] = containerFile{version, c}
+	}
+	return m
+}
+
+// ledgers maps the path of each owner's ledger to what it says.
+func (e *Engine) ledgers(s state) (map[string]any, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	owner := topology.Compile(s.topo).Owner
+	byOwner := make(map[string]*ledgerFile)
+	for _, f := range s.made {
+		o := owner[f.Key()]
+		if o == "" {
+			o = topology.HostOwner
+		}
+		r, err := e.codec.Encode(f)
+		if err != nil {
+			return nil, err
+		}
+		if byOwner[o] == nil {
+			byOwner[o] = &ledgerFile{Version: version, Boot: boot, Owner: o}
+		}
+		byOwner[o].Facts = append(byOwner[o].Facts, r)
+	}
+	m := make(map[string]any, len(byOwner))
+	for o, f := range byOwner {
+		m[e.Store.LedgerFile(o)] = *f
+	}
+	return m, nil
+}

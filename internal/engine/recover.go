@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// recover settles a change that was cut off in the middle. A change whose
+// kernel part was done is finished. Of the others, one that only makes is
+// undone, so that the same command can be given again; one that also breaks is
+// finished, because what died with a namespace cannot be brought back.
+func (e *Engine) recover(ctx context.Context) error {
+	data, committed, err := e.Store.Pending()
+	if err != nil || data == nil {
+		return err
+	}
+	var f journalFile
+	if err := decode(e.Store.Run+"/journal.json", data, &f, &f.Version); err != nil {
+		return err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	steps, err := e.decodeSteps(f.Steps)
+	if err != nil {
+		return err
+	}
+	finish := committed || breaks(steps)
+	e.note(fmt.Sprintf("%q was cut off in the middle; %s it first", f.What, map[bool]string{true: "finishing", false: "undoing"}[finish]))
+	if boot == f.Boot && !committed {
+		if !finish {
+			steps = fact.Reverse(steps)
+		}
+		if err := settleAll(ctx, steps); err != nil {
+			return fail.New(fail.Failed, "settle "+f.What, "it was cut off in the middle, and %w", err).
+				Try("cnet reset, if nothing else helps")
+		}
+	}
+	if finish {
+		return e.finish(f, boot, committed)
+	}
+	return e.Store.End()
+}
+
+// finish writes the files of a change. After a reboot only what survives one is written.
+func (e *Engine) finish(f journalFile, boot string, committed bool) error {
+	files := f.Files
+	if boot != f.Boot {
+		files = nil
+		for _, file := range f.Files {
+			if e.Store.Lasting(file.Path) {
+				files = append(files, file)
+			}
+		}
+	}
+	if !committed {
+		return e.save(files)
+	}
+	if err := e.Store.Apply(files); err != nil {
+		return err
+	}
+	return e.Store.End()
+}
+
+func (e *Engine) decodeSteps(records []stepRecord) ([]fact.Step, error) {
+	steps := make([]fact.Step, 0, len(records))
+	for _, r := range records {
+		f, err := e.codec.Decode(r.Record)
+		if err != nil {
+			return nil, err
+		}
+		verb := fact.Make
+		if r.Verb == fact.Break.String() {
+			verb = fact.Break
+		}
+		steps = append(steps, fact.Step{Verb: verb, Fact: f})
+	}
+	return steps, nil
+}
+
+func breaks(steps []fact.Step) bool {
+	for _, s := range steps {
+		if s.Verb == fact.Break {
+			return true
+		}
+	}
+	return false
+}

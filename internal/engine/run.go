@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/store"
+	"github.com/cnetlab/cnet/internal/topology"
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// carryOut makes a change true: kernel first, then files, with a journal around both.
+func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) error {
+	if err := vacant(ctx, c.Plan.Steps); err != nil {
+		return explainFailure(what, err)
+	}
+	steps, err := remember(ctx, c.Plan.Steps)
+	if err != nil {
+		return explainFailure(what, err)
+	}
+	after := state{topo: c.After, made: madeAfter(s.made, c, steps)}
+	files, err := e.files(s, after)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if len(steps) == 0 && len(files) == 0 {
+		return nil
+	}
+	j := journal{What: what, Steps: steps, Files: files}
+	if err := e.begin(j); err != nil {
+		return explainFailure(what, err)
+	}
+	if e.Watch != nil {
+		e.Watch.Start(fact.Plan{Steps: steps, Gone: c.Plan.Gone})
+	}
+	if done, err := e.run(ctx, steps); err != nil {
+		return e.rollBack(ctx, what, done, err)
+	}
+	return e.save(files)
+}
+
+// save writes the files of a change whose kernel part is done.
+func (e *Engine) save(files []store.File) error {
+	if err := e.Store.Commit(); err != nil {
+		return err
+	}
+	if err := e.Store.Apply(files); err != nil {
+		return fail.New(fail.Failed, "save the change", "the kernel is changed but the files are not: %w", err).
+			Try("make room or mend the folder; the next cnet command goes on from here")
+	}
+	return e.Store.End()
+}
+
+func (e *Engine) run(ctx context.Context, steps []fact.Step) ([]fact.Step, error) {
+	var o fact.Observer
+	if e.Watch != nil {
+		o.Before = func(s fact.Step) error { e.Watch.Step(s); return nil }
+	}
+	return fact.Run(ctx, steps, o)
+}
+
+// vacant refuses a plan that would make what is there already. It is asked
+// before the journal is written: whatever the journal names is then cnet's own,
+// and a change that was cut off can be undone without touching another's.
+func vacant(ctx context.Context, steps []fact.Step) error {
+	broken := make(map[fact.Key]bool)
+	for _, s := range steps {
+		if s.Verb == fact.Break {
+			broken[s.Fact.Key()] = true
+			continue
+		}
+		if _, ok := s.Fact.(fact.Creator); !ok || broken[s.Fact.Key()] {
+			continue
+		}
+		t, err := s.Fact.Probe(ctx)
+		if err == nil && t.State != fact.Absent {
+			err = fmt.Errorf("something of that name is there already: %w", fs.ErrExist)
+		}
+		if err != nil {
+			return &fact.StepError{Step: s, Err: err}
+		}
+	}
+	return nil
+}
+
+// remember has the facts to be made look at the values that they will replace.
+func remember(ctx context.Context, steps []fact.Step) ([]fact.Step, error) {
+	out := append([]fact.Step(nil), steps...)
+	for i, s := range out {
+		r, ok := s.Fact.(fact.Rememberer)
+		if !ok || s.Verb != fact.Make {
+			continue
+		}
+		f, err := r.Remember(ctx)
+		if err != nil {
+			return nil, &fact.StepError{Step: s, Err: err}
+		}
+		out[i].Fact = f
+	}
+	return out, nil
+}
+
+// madeAfter is the ledger after a change: what was kept and what was made, in
+// the order of the facts wanted.
+func madeAfter(made []fact.Fact, c Change, steps []fact.Step) []fact.Fact {
+	gone := make(map[fact.Key]bool)
+	for _, f := range c.Plan.Gone {
+		gone[f.Key()] = true
+	}
+	var fresh []fact.Fact
+	for _, s := range steps {
+		if s.Verb == fact.Break {
+			gone[s.Fact.Key()] = true
+		} else {
+			fresh = append(fresh, s.Fact)
+		}
+	}
+	var all []fact.Fact
+	for _, f := range made {
+		if !gone[f.Key()] {
+			all = append(all, f)
+		}
+	}
+	return inOrder(append(all, fresh...), topology.Compile(c.After).Facts)
+}
+
+// rollBack takes back the steps that were done and returns the failure in words.
+func (e *Engine) rollBack(ctx context.Context, what string, done []fact.Step, cause error) error {
+	if e.Watch != nil {
+		e.Watch.Back(cause)
+	}
+	undone, err := e.undo(context.WithoutCancel(ctx), done)
+	failure := explainFailure(what, cause)
+	if err != nil {
+		failure.Next = "cnet repair"
+		failure.Why += fmt.Sprintf("; taking it back failed too: %v", err)
+		return failure
+	}
+	if err := e.Store.End(); err != nil {
+		return errors.Join(failure, err)
+	}
+	failure.Why += "; " + undone
+	return failure
+}
+
+// undo takes steps back and says how many.
+func (e *Engine) undo(ctx context.Context, steps []fact.Step) (string, error) {
+	return fmt.Sprintf("rolled back (%s undone)", count(len(steps), "step")), settleAll(ctx, fact.Reverse(steps))
+}
+
+// settleAll does steps whose outcome may be reached already. It goes on after a
+// failure, to leave as little as can be, and returns the first.
+func settleAll(ctx context.Context, steps []fact.Step) error {
+	var first error
+	for len(steps) > 0 {
+		n, err := 1, error(nil)
+		if breaks := leading(steps, fact.Break); breaks > 0 {
+			var done []fact.Step
+			if done, err = fact.Run(ctx, steps[:breaks], fact.Observer{}); err != nil {
+				n = len(done) + 1 // past the one that failed
+			} else {
+				n = breaks
+			}
+		} else {
+			err = settle(ctx, steps[0])
+		}
+		if first == nil {
+			first = err
+		}
+		steps = steps[n:]
+	}
+	return first
+}
+
+// leading counts the steps at the head of steps that have this verb.
+func leading(steps []fact.Step, v fact.Verb) int {
+	for i, s := range steps {
+		if s.Verb != v {
+			return i
+		}
+	}
+	return len(steps)
+}
+
+// settle makes a fact that may hold already.
+func settle(ctx context.Context, s fact.Step) error {
+	t, err := s.Fact.Probe(ctx)
+	if err == nil && t.State == fact.Differs {
+		err = s.Fact.Break(ctx)
+	}
+	if err == nil && t.State != fact.Holds {
+		err = s.Fact.Make(ctx)
+	}
+	if err != nil {
+		return &fact.StepError{Step: s, Err: err}
+	}
+	return nil
+}
+
+// journal is all that is needed to undo or finish a change.
+type journal struct {
+	What  string
+	Steps []fact.Step
+	Files []store.File
+}
+
+type journalFile struct {
+	Version int          `json:"version"`
+	Boot    string       `json:"boot"`
+	What    string       `json:"what"`
+	Steps   []stepRecord `json:"steps"`
+	Files   []store.File `json:"files"`
+}
+
+type stepRecord struct {
+	Verb string `json:"verb"`
+	fact.Record
+}
+
+func (e *Engine) begin(j journal) error {
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	f := journalFile{Version: version, Boot: boot, What: j.What, Files: j.Files}
+	for _, s := range j.Steps {
+		r, err := e.codec.Encode(s.Fact)
+		if err != nil {
+			return err
+		}
+		f.Steps = append(f.Steps, stepRecord{s.Verb.String(), r})
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return e.Store.Begin(data)
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"golang.org/x/sys/unix"
+)
+
+const lockName = "lock"
+
+// Lock is held by the one process that changes something.
+type Lock struct{ file *os.File }
+
+// Lock takes the lock, waiting at most wait for whoever holds it (flock(2)).
+// The file tells who that is; what are words for the next to wait.
+func (s Store) Lock(ctx context.Context, wait time.Duration, what string) (*Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	path := filepath.Join(s.Run, lockName)
+	for {
+		f, err := s.openLock(path)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+			continue // the last holder is just removing the folder
+		}
+		if err != nil {
+			return nil, fmt.Errorf("take the lock: %w", err)
+		}
+		if err := flock(ctx, f); err != nil {
+			return nil, locked(path, wait, err)
+		}
+		if current(f, path) {
+			l := &Lock{f}
+			l.sign(what)
+			return l, nil
+		}
+		f.Close() // the last holder has removed the file: it locks nothing any more
+	}
+}
+
+// openLock opens the lock file. Its mode is 0600: who can open the file can
+// hold the lock.
+func (s Store) openLock(path string) (*os.File, error) {
+	if err := os.MkdirAll(s.Run, 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+}
+
+// flock takes the lock on f or closes f. The wait is the kernel's; when ctx
+// ends first, the waiting goroutine lets go of whatever it still gets.
+func flock(ctx context.Context, f *os.File) error {
+	got := make(chan error, 1)
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		if err != nil {
+			f.Close()
+		}
+		return err
+	}
+	go func() {
+		for {
+			err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+			if !errors.Is(err, unix.EINTR) {
+				got <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-got:
+		if err != nil {
+			f.Close()
+		}
+		return err
+	case <-ctx.Done():
+		go func() { <-got; f.Close() }()
+		return ctx.Err()
+	}
+}
+
+// current reports whether f is the file at path and not one removed since.
+func current(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(path)
+	return err == nil && os.SameFile(a, b)
+}
+
+// sign writes who holds the lock, for the message that others get.
+func (l *Lock) sign(what string) {
+	text := fmt.Sprintf("pid %d (%s) since %s\n", os.Getpid(), what, time.Now().Format(time.TimeOnly))
+	if err := l.file.Truncate(0); err == nil {
+		_, _ = l.file.WriteAt([]byte(text), 0) // words for people; the lock is the flock
+	}
+}
+
+func locked(path string, wait time.Duration, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("take the lock: %w", err)
+	}
+	holder := "another cnet"
+	if text, err := os.ReadFile(path); err == nil && len(text) > 0 {
+		holder = strings.TrimSpace(string(text))
+	}
+	return fail.New(fail.Locked, "take the lock", "%s holds it; waited %s", holder, wait).
+		Try("wait for it, or give --lock-timeout")
+}
+
+// Unlock lets the lock go.
+func (l *Lock) Unlock() {
+	_ = l.file.Truncate(0)
+	l.file.Close()
+}

@@ -1,0 +1,182 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// The folders of a host.
+const (
+	StateDir = "/var/lib/cnet"
+	RunDir   = "/run/cnet"
+)
+
+// Store is the pair of folders that cnet keeps its files in.
+type Store struct {
+	State string // what survives a reboot
+	Run   string // what does not
+}
+
+// Default is the store of this host.
+func Default() Store { return Store{State: StateDir, Run: RunDir} }
+
+// File is a file to be written, or removed where Content is nil.
+type File struct {
+	Path    string `json:"path"`
+	Content []byte `json:"content,omitempty"`
+}
+
+// Object is the path of an object's file in the state folder.
+func (s Store) Object(kind, name string) string {
+	return filepath.Join(s.State, kind, name+".json")
+}
+
+// LedgerFile is the path of the ledger of one owner.
+func (s Store) LedgerFile(owner string) string {
+	return filepath.Join(s.Run, "ledger", strings.ReplaceAll(owner, " ", "-")+".json")
+}
+
+// Objects reads the files of one kind in the order of their names.
+func (s Store) Objects(kind string, each func(path string, data []byte) error) error {
+	return readAll(filepath.Join(s.State, kind), each)
+}
+
+// Ledgers reads all ledger files.
+func (s Store) Ledgers(each func(path string, data []byte) error) error {
+	return readAll(filepath.Join(s.Run, "ledger"), each)
+}
+
+func readAll(dir string, each func(path string, data []byte) error) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read state: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed since the folder was read
+		}
+		if err != nil {
+			return fmt.Errorf("read state: %w", err)
+		}
+		if err := each(path, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Apply writes and removes files. Doing it again does no harm, so that a change
+// cut off in the middle can be applied once more.
+func (s Store) Apply(files []File) error {
+	dirs := make(map[string]bool)
+	for _, f := range files {
+		dir := filepath.Dir(f.Path)
+		dirs[dir] = true
+		if f.Content == nil {
+			if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove %s: %w", f.Path, err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("write %s: %w", f.Path, err)
+		}
+		if err := s.write(f.Path, f.Content); err != nil {
+			return err
+		}
+	}
+	for _, dir := range sorted(dirs) {
+		if s.Lasting(dir) {
+			if err := syncDir(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Lasting reports whether path must survive a power cut. The run folder is gone
+// after a reboot whatever was flushed.
+func (s Store) Lasting(path string) bool { return strings.HasPrefix(path, s.State) }
+
+// write replaces the file at path by content as a whole or not at all.
+func (s Store) write(path string, content []byte) (err error) {
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp)
+			err = fmt.Errorf("write %s: %w", path, err)
+		}
+	}()
+	if _, err = f.Write(content); err != nil {
+		f.Close()
+		return err
+	}
+	if s.Lasting(path) {
+		if err = f.Sync(); err != nil {
+			f.Close()
+			return err
+		}
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Clear removes what is left of the store when nothing is kept in it any more:
+// empty folders, and with them the lock.
+func (s Store) Clear() {
+	for _, dir := range []string{
+		filepath.Join(s.State, "networks"), filepath.Join(s.State, "containers"), s.State,
+		filepath.Join(s.Run, "ledger"),
+	} {
+		os.Remove(dir) // fails, as it should, where something is left
+	}
+	entries, err := os.ReadDir(s.Run)
+	if err == nil && len(entries) == 1 && entries[0].Name() == lockName {
+		os.Remove(filepath.Join(s.Run, lockName))
+		os.Remove(s.Run)
+	}
+}
+
+func sorted(m map[string]bool) []string {
+	list := make([]string, 0, len(m))
+	for k := range m {
+		list = append(list, k)
+	}
+	sort.Strings(list)
+	return list
+}

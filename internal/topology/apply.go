@@ -1,0 +1,163 @@
+package topology
+
+import (
+	"net/netip"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// Apply makes the topology have what file says: networks and containers that
+// are missing are added, those that differ are changed, the others stay as
+// they are or, with prune, go. Applying the same file twice changes nothing.
+func (t *Topology) Apply(file Topology, prune bool, h Host) error {
+	before := t.Clone()
+	if err := t.clear(file, prune); err != nil {
+		return err
+	}
+	for _, n := range file.Networks {
+		if err := t.applyNetwork(n, h); err != nil {
+			return err
+		}
+	}
+	known := rebuilt{Host: h, paths: make(map[string]bool)}
+	for _, c := range before.Containers {
+		known.paths[NetnsPath(c.Name)] = true
+	}
+	for pass := 0; pass < 2; pass++ { // owners of namespaces before those that share them
+		for _, c := range file.Containers {
+			if (c.Share != "") != (pass == 1) {
+				continue
+			}
+			old, err := before.Container(c.Name)
+			if err != nil {
+				old = &Container{}
+			}
+			if err := t.applyContainer(c, *old, known); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rebuilt is a host on which the namespaces of known containers are not in the way.
+type rebuilt struct {
+	Host
+	paths map[string]bool
+}
+
+func (r rebuilt) Exists(path string) bool { return !r.paths[path] && r.Host.Exists(path) }
+
+// clear takes out the containers that the file says anew and, with prune, all
+// that it does not name.
+func (t *Topology) clear(file Topology, prune bool) error {
+	named := make(map[string]bool)
+	for _, c := range file.Containers {
+		named[c.Name] = true
+	}
+	var rest []Container
+	for _, c := range t.Containers {
+		if !prune && !named[c.Name] {
+			rest = append(rest, c)
+		}
+	}
+	t.Containers = rest
+	if !prune {
+		return nil
+	}
+	keep := make(map[string]bool)
+	for _, n := range file.Networks {
+		keep[n.Name] = true
+	}
+	for _, n := range append([]Network(nil), t.Networks...) {
+		if !keep[n.Name] {
+			if err := t.RemoveNetwork(n.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// applyNetwork adds a network, or makes one that is there as the file says.
+func (t *Topology) applyNetwork(n Network, h Host) error {
+	if old, err := t.Network(n.Name); err == nil {
+		if old.says(n) {
+			return nil
+		}
+		if err := t.RemoveNetwork(n.Name); err != nil {
+			return err
+		}
+	}
+	if err := t.complete(&n, h); err != nil {
+		return err
+	}
+	t.Networks = append(t.Networks, n)
+	t.Sort()
+	return nil
+}
+
+// says reports whether the network is all that the words of n ask for.
+func (n Network) says(w Network) bool {
+	return either(w.Driver, n.Driver) && either(w.Subnet, n.Subnet) && either(w.Gateway, n.Gateway) &&
+		(w.IPv6 || w.Subnet6.IsValid()) == n.IPv6 && either(w.Subnet6, n.Subnet6) && either(w.Gateway6, n.Gateway6) &&
+		w.Internal == n.Internal && w.Talk() == n.Talk() && either(w.MTU, n.MTU) &&
+		(w.Firewall == "auto" || either(w.Firewall, n.Firewall))
+}
+
+// either reports whether want is left open or is have.
+func either[T comparable](want, have T) bool {
+	var open T
+	return want == open || want == have
+}
+
+// applyContainer adds a container as the file says. What the file leaves open
+// stays as it was in old.
+func (t *Topology) applyContainer(c, old Container, h Host) error {
+	if err := t.AddContainer(ContainerSpec{Name: c.Name, Netns: c.Netns, Share: c.Share}, h); err != nil {
+		return err
+	}
+	k, err := t.Container(c.Name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Nameservers != nil:
+		k.Nameservers, k.Search = c.Nameservers, c.Search
+	case old.Name != "":
+		k.Nameservers, k.Search = old.Nameservers, old.Search
+	}
+	for _, a := range c.Networks {
+		if err := t.applyAttachment(c.Name, a, old); err != nil {
+			return err
+		}
+	}
+	if len(c.Publish) == 0 {
+		return nil
+	}
+	return t.Published(c.Name, c.Publish, h)
+}
+
+func (t *Topology) applyAttachment(name string, a Attachment, old Container) error {
+	s := AttachSpec{
+		Network: a.Network, IP: text(a.IP), IP6: text(a.IP6), MAC: a.MAC,
+		Interface: a.Interface, Aliases: a.Aliases,
+	}
+	if a.DefaultRoute {
+		s.DefaultRoute = &a.DefaultRoute
+	}
+	if was := old.Attachment(a.Network); was != nil && s.IP == "" {
+		s.IP = text(was.IP)
+	}
+	if a.Network == "" {
+		return fail.New(fail.Usage, "container "+name, "one of its networks has no name")
+	}
+	return t.Connect(name, s)
+}
+
+func text(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.String()
+}

@@ -1,0 +1,77 @@
+package topology
+
+import (
+	"net/netip"
+
+	"github.com/cnetlab/cnet/pkg/nat"
+)
+
+// rules adds the rules of all networks and published ports for one family. They
+// come last and together, so that a plan needs one netfilter transaction a family.
+func (c *compiler) rules(ipv6 bool) {
+	for _, n := range c.topo.Networks {
+		if !ipv6 || n.IPv6 {
+			c.networkRules(n, nat.On{Backend: n.Firewall, IPv6: ipv6})
+		}
+	}
+	for _, k := range c.topo.Containers {
+		if len(k.Publish) == 0 {
+			continue
+		}
+		if n := c.mustNetwork(k.Main().Network); !ipv6 || n.IPv6 {
+			c.portRules(k, n, nat.On{Backend: n.Firewall, IPv6: ipv6})
+		}
+	}
+}
+
+// networkRules adds what closes a network and what lets it out.
+func (c *compiler) networkRules(n Network, on nat.On) {
+	owner, links := "network "+n.Name, n.LinkPattern()
+	c.add(HostOwner, nat.Hook{On: on, Role: "forward"})
+	c.add(owner, nat.Forward{On: on, Network: n.Name, Iface: links, Internal: n.Internal, NoICC: !n.Talk()})
+	if n.Internal {
+		return
+	}
+	c.add(HostOwner, nat.Hook{On: on, Role: "postrouting"})
+	c.add(owner, nat.Masquerade{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Except: AllLinks})
+}
+
+// portRules adds the published ports of a container, and what its network
+// needs so that they answer from everywhere.
+func (c *compiler) portRules(k Container, n Network, on nat.On) {
+	owner, edge, links := "container "+k.Name, "network "+n.Name, n.LinkPattern()
+	to := k.Main().IP
+	if on.IPv6 {
+		to = k.Main().IP6
+	}
+	for _, p := range k.Publish {
+		if !p.Serves(on.IPv6) {
+			continue
+		}
+		c.add(HostOwner, nat.Hook{On: on, Role: "publish"})
+		c.add(edge, nat.Hairpin{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: links})
+		if p.Loopback() && !on.IPv6 {
+			c.add(HostOwner, nat.Hook{On: on, Role: "loopback"})
+			c.add(edge, nat.Loopback{On: on, Network: n.Name, Iface: links})
+		}
+		c.add(owner, nat.Publish{
+			On: on, Container: k.Name, HostIP: given(p.HostIP), HostPort: p.Host, HostEnd: p.HostEnd,
+			Proto: p.Proto, To: to, Port: p.To,
+		})
+	}
+}
+
+// given is the address that a rule must match: none for every address.
+func given(ip netip.Addr) netip.Addr {
+	if ip.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return ip
+}
+
+func (n Network) subnet(ipv6 bool) netip.Prefix {
+	if ipv6 {
+		return n.Subnet6
+	}
+	return n.Subnet
+}

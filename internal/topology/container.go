@@ -1,0 +1,234 @@
+package topology
+
+import (
+	"fmt"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// ContainerSpec is what a user says of a container to be made.
+type ContainerSpec struct {
+	Name  string
+	Netns string // path of a namespace to adopt; empty to make one
+	Share string // container whose namespace to join
+}
+
+// AddContainer adds a container that is not connected to anything.
+func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
+	what := "container " + s.Name
+	if err := CheckName("container", s.Name); err != nil {
+		return err
+	}
+	if _, err := t.Container(s.Name); err == nil {
+		return fail.New(fail.Conflict, what, "there is one of that name").Try("cnet inspect %s", s.Name)
+	}
+	path := NetnsPath(s.Name)
+	switch {
+	case s.Netns != "" && s.Share != "":
+		return fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
+	case s.Netns != "":
+		if err := h.Namespace(s.Netns); err != nil {
+			return err
+		}
+	case s.Share != "":
+		if err := t.shareable(s.Name, s.Share); err != nil {
+			return err
+		}
+	}
+	if s.Netns != path && h.Exists(path) {
+		return fail.New(fail.Conflict, what, "%s exists, and cnet did not make it", path).
+			Try("cnet create %s --netns %s, to adopt it", s.Name, path)
+	}
+	c := Container{Name: s.Name, Netns: s.Netns, Share: s.Share}
+	c.Nameservers, c.Search = h.Resolvers()
+	t.Containers = append(t.Containers, c)
+	t.Sort()
+	return nil
+}
+
+// shareable refuses to share the namespace of a container that has none of its own.
+func (t *Topology) shareable(name, with string) error {
+	owner, err := t.Container(with)
+	if err != nil {
+		return err
+	}
+	if owner.Share != "" {
+		return fail.New(fail.Usage, "container "+name, "%s itself shares the namespace of %s", with, owner.Share).
+			Try("cnet create %s --share %s", name, owner.Share)
+	}
+	return nil
+}
+
+// RemoveContainer takes a container out, with its attachments and ports.
+func (t *Topology) RemoveContainer(name string) error {
+	if _, err := t.Container(name); err != nil {
+		return err
+	}
+	at := -1
+	for i, c := range t.Containers {
+		if c.Share == name {
+			return fail.New(fail.Conflict, "container "+name, "container %s shares its namespace", c.Name).
+				Try("cnet delete %s %s", c.Name, name)
+		}
+		if c.Name == name {
+			at = i
+		}
+	}
+	t.Containers = append(t.Containers[:at], t.Containers[at+1:]...)
+	return nil
+}
+
+// AttachSpec is what a user says of an attachment to be made; empty fields are chosen.
+type AttachSpec struct {
+	Network      string
+	IP           string
+	IP6          string
+	MAC          string
+	Interface    string
+	Aliases      []string
+	DefaultRoute *bool // nil: if the container has none yet and the network leads out
+}
+
+// Connect attaches a container to a network.
+func (t *Topology) Connect(name string, s AttachSpec) error {
+	c, err := t.Container(name)
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("connect %s to %s", name, s.Network)
+	if c.Share != "" {
+		return fail.New(fail.Usage, what, "%s shares the namespace of %s", name, c.Share).Try("cnet connect %s %s", c.Share, s.Network)
+	}
+	n, err := t.Network(s.Network)
+	if err != nil {
+		return err
+	}
+	if c.Attachment(n.Name) != nil {
+		return fail.New(fail.Conflict, what, "it is connected already").Try("cnet inspect %s", name)
+	}
+	a := Attachment{Network: n.Name, Aliases: s.Aliases}
+	for _, alias := range s.Aliases {
+		if err := CheckName("alias", alias); err != nil {
+			return err
+		}
+	}
+	if a.Interface, err = c.link(s.Interface); err != nil {
+		return err
+	}
+	if err := t.number(n, &a, s); err != nil {
+		return err
+	}
+	if a.DefaultRoute, err = c.routes(n, s.DefaultRoute); err != nil {
+		return err
+	}
+	c.Networks = append(c.Networks, a)
+	return nil
+}
+
+// link checks the name of the link that was asked for, or takes the next ethN.
+func (c *Container) link(name string) (string, error) {
+	used := make(map[string]bool)
+	for _, a := range c.Networks {
+		used[a.Interface] = true
+	}
+	if name == "" {
+		for i := 0; ; i++ {
+			if eth := fmt.Sprintf("eth%d", i); !used[eth] {
+				return eth, nil
+			}
+		}
+	}
+	if used[name] {
+		return "", fail.New(fail.Conflict, "interface "+name, "container %s has a link of that name", c.Name).Try("leave --interface to cnet")
+	}
+	return name, checkLink(name)
+}
+
+// number settles the attachment's addresses.
+func (t *Topology) number(n *Network, a *Attachment, s AttachSpec) (err error) {
+	holder := t.usedAddresses(n.Name)
+	used := set(holder)
+	if s.IP != "" {
+		if a.IP, err = parseAddr(s.IP, false); err != nil {
+			return err
+		}
+		if err = checkIP(*n, n.Subnet, a.IP, n.Gateway, holder); err != nil {
+			return err
+		}
+	} else if a.IP, err = nextIP(n, used); err != nil {
+		return err
+	}
+	if s.IP6 != "" {
+		if a.IP6, err = parseAddr(s.IP6, true); err != nil {
+			return err
+		}
+		if err = checkIP(*n, n.Subnet6, a.IP6, n.Gateway6, holder); err != nil {
+			return err
+		}
+	} else if n.IPv6 {
+		if a.IP6, err = ip6For(*n, a.IP, used); err != nil {
+			return err
+		}
+	}
+	if s.MAC == "" {
+		a.MAC = MACOf(a.IP)
+		return nil
+	}
+	a.MAC, err = checkMAC(s.MAC)
+	return err
+}
+
+// routes settles whether the container's default route leads by this network.
+func (c *Container) routes(n *Network, want *bool) (bool, error) {
+	has := ""
+	for _, a := range c.Networks {
+		if a.DefaultRoute {
+			has = a.Network
+		}
+	}
+	what := fmt.Sprintf("connect %s to %s", c.Name, n.Name)
+	switch {
+	case want == nil:
+		return has == "" && !n.Internal, nil
+	case *want && n.Internal:
+		return false, fail.New(fail.Usage, what, "network %s is internal: no default route leads out of it", n.Name)
+	case *want && has != "":
+		return false, fail.New(fail.Conflict, what, "its default route leads by network %s", has).
+			Try("cnet disconnect %s %s, or leave out --default-route", c.Name, has)
+	}
+	return *want, nil
+}
+
+// Disconnect takes a container off a network. Ports that led there go too.
+func (t *Topology) Disconnect(name, network string) error {
+	c, err := t.Container(name)
+	if err != nil {
+		return err
+	}
+	if network == "" && len(c.Networks) == 1 {
+		network = c.Networks[0].Network
+	}
+	if network == "" && len(c.Networks) > 1 {
+		return fail.New(fail.Usage, "disconnect "+name, "it is connected to %d networks; say which", len(c.Networks)).
+			Try("cnet inspect %s", name)
+	}
+	if network != "" {
+		if _, err := t.Network(network); err != nil {
+			return err
+		}
+	}
+	if c.Attachment(network) == nil {
+		return fail.New(fail.NotFound, "disconnect "+name, "it is not connected to a network %s", quote(network)).
+			Try("cnet inspect %s", name)
+	}
+	if c.Main().Network == network {
+		c.Publish = nil
+	}
+	for i := range c.Networks {
+		if c.Networks[i].Network == network {
+			c.Networks = append(c.Networks[:i:i], c.Networks[i+1:]...)
+			break
+		}
+	}
+	return nil
+}

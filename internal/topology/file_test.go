@@ -1,0 +1,96 @@
+package topology
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+func TestFileRoundTrip(t *testing.T) {
+	var topo Topology
+	network(t, &topo, NetworkSpec{Name: "lab", IPv6: true})
+	network(t, &topo, NetworkSpec{Name: "wire", Driver: PTP})
+	container(t, &topo, "web", "lab", "wire")
+	must(t, topo.Published("web", []Port{port(t, "8080:80"), port(t, "127.0.0.1:53:53/udp")}, plain{}))
+	must(t, topo.AddContainer(ContainerSpec{Name: "side", Share: "web"}, plain{}))
+	text, err := topo.Text()
+	must(t, err)
+	file, err := Parse("lab.yaml", text)
+	must(t, err)
+	if diff := cmp.Diff(topo, file, addrs); diff != "" {
+		t.Errorf("the file reads back otherwise:\n%s\n%s", diff, text)
+	}
+	var again Topology
+	must(t, again.Apply(file, false, plain{}))
+	if diff := cmp.Diff(topo, again, addrs); diff != "" {
+		t.Errorf("applied elsewhere:\n%s", diff)
+	}
+	must(t, again.Apply(file, true, plain{}))
+	if diff := cmp.Diff(topo, again, addrs); diff != "" {
+		t.Errorf("applied twice:\n%s", diff)
+	}
+}
+
+func TestApplyChangesWhatDiffers(t *testing.T) {
+	var topo Topology
+	network(t, &topo, NetworkSpec{Name: "lab"})
+	container(t, &topo, "web", "lab")
+	container(t, &topo, "old", "lab")
+	file, err := Parse("f", []byte(`
+networks: [{name: lab}]
+containers:
+- name: web
+  networks: [{network: lab, aliases: [www]}]
+  publish: ["8080:80"]
+- name: new
+  networks: [{network: lab}]
+`))
+	must(t, err)
+	must(t, topo.Apply(file, true, plain{}))
+	text, err := topo.Text()
+	must(t, err)
+	for _, want := range []string{"ip: 10.77.0.2\n", "ip: 10.77.0.4\n", "- www", "- 8080:80/tcp"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("missing %q in\n%s", want, text)
+		}
+	}
+	if _, err := topo.Container("old"); err == nil {
+		t.Error("prune left container old")
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct{ text, says string }{
+		{"", "empty"},
+		{"networks: [", "f:1"},
+		{"networks:\n- name: lab\n  colour: red\n", "colour"},
+		{"networks:\n- name: lab\n  subnet: 10.77.0.0\n", "f:3"},
+		{"networks:\n- name: lab\n- name: lab\n", "two"},
+		{"containers:\n- name: a/b\n", "letters"},
+		{"containers:\n- name: web\n  publish: [70000]\n", "70000"},
+		{"containers: 7\n", "f:1"},
+		{"\x00", "f"},
+	} {
+		_, err := Parse("f", []byte(c.text))
+		if err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("Parse(%q): %v, want it to say %q", c.text, err, c.says)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("networks:\n- name: lab\n  subnet: 10.77.0.0/24\ncontainers:\n- name: web\n  publish: [8080:80]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		topo, err := Parse("f", data)
+		if err != nil {
+			return
+		}
+		var out Topology
+		if out.Apply(topo, true, plain{}) == nil {
+			Compile(out)
+		}
+	})
+}

@@ -1,0 +1,33 @@
+package topology
+
+import "net/netip"
+
+// Host is what the verbs need to know of the machine. Each answer is asked for
+// only when it is needed.
+type Host interface {
+	// Taken returns the prefixes that the host has addresses in or routes to,
+	// with words for each: "the route 10.0.0.0/8 dev tun0".
+	Taken() ([]Taken, error)
+	// MTU is that of the link of the default route, in bytes; 1500 without one.
+	MTU() (int, error)
+	// Firewall is the backend for new networks.
+	Firewall() (string, error)
+	// BridgeFilter reports whether bridged packets can pass through iptables.
+	BridgeFilter() bool
+	// RAUplinks are the links that accept router advertisements.
+	RAUplinks() ([]string, error)
+	// Resolvers are the name servers and search domains that a container can use.
+	Resolvers() (servers, search []string)
+	// Listener names the process that listens at a port of the host, or is empty.
+	Listener(p Port) (string, error)
+	// Namespace checks that path is a network namespace.
+	Namespace(path string) error
+	// Exists reports whether a file is at path.
+	Exists(path string) bool
+}
+
+// Taken is a prefix of the host and words for what holds it.
+type Taken struct {
+	Prefix netip.Prefix
+	By     string
+}

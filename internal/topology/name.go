@@ -1,0 +1,129 @@
+package topology
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+var (
+	nameForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,62}$`)
+	linkForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,14}$`)
+)
+
+// CheckName refuses a name that cannot be a host name label, a folder and a
+// namespace at once (RFC 1123, section 2.1).
+func CheckName(what, name string) error {
+	if nameForm.MatchString(name) && !strings.HasSuffix(name, "-") {
+		return nil
+	}
+	why := "a name is made of letters, digits and dashes, and begins and ends with a letter or digit"
+	switch {
+	case name == "":
+		why = "a name cannot be empty"
+	case len(name) > 63:
+		why = "a name has at most 63 characters; this one has " + strconv.Itoa(len(name))
+	}
+	return fail.New(fail.Usage, what+" "+quote(name), "%s", why).Try("try a name like web-1")
+}
+
+// checkLink refuses a name that a link inside a container cannot have.
+func checkLink(name string) error {
+	switch {
+	case !linkForm.MatchString(name):
+		return fail.New(fail.Usage, "interface "+quote(name),
+			"a link's name has 1 to 15 letters, digits, dashes and underscores, and begins with a letter").Try("--interface eth1")
+	case name == "lo" || name == "all" || name == "default":
+		return fail.New(fail.Usage, "interface "+quote(name), "the kernel uses that name itself").Try("--interface eth1")
+	}
+	return nil
+}
+
+// quote shows a user's word in a message: short, on one line, whatever is in it.
+func quote(s string) string {
+	if len(s) > 40 {
+		return strconv.Quote(s[:40]) + "…"
+	}
+	if nameForm.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// linkMax is the longest name of a link: IFNAMSIZ less the final zero.
+const linkMax = 15
+
+// AllLinks matches, in a rule, every link that a network of cnet has on the host.
+const AllLinks = "cnet+"
+
+// BridgeName is the link name of a network's bridge.
+func BridgeName(network string) string {
+	if name := "cnet-" + network; len(name) <= linkMax {
+		return name
+	}
+	return "cnet_" + hash(10, network)
+}
+
+// CableName is the name of the host's end of a container's cable in a bridge
+// network: web-eth0, or a hash where that does not fit or could mean two things.
+func CableName(container, link string) string {
+	name := container + "-" + link
+	reserved := strings.HasPrefix(name, "cnet")
+	if len(name) <= linkMax && !strings.Contains(link, "-") && !reserved {
+		return name
+	}
+	return "v" + hash(14, container, link)
+}
+
+// ptpPrefix begins the names of all host ends of a ptp network.
+func ptpPrefix(network string) string { return "cnetp" + hash(4, network) }
+
+// ptpName is the name of the host's end of a container's cable in a ptp network.
+func ptpName(network, container string) string {
+	return ptpPrefix(network) + hash(6, container)
+}
+
+// LinkPattern matches, in a rule, the host's links of a network.
+func (n Network) LinkPattern() string {
+	if n.Driver == PTP {
+		return ptpPrefix(n.Name) + "+"
+	}
+	return BridgeName(n.Name)
+}
+
+// HostLink is the name of the host's end of a container's cable.
+func (n Network) HostLink(container string, a Attachment) string {
+	if n.Driver == PTP {
+		return ptpName(n.Name, container)
+	}
+	return CableName(container, a.Interface)
+}
+
+// MACOf is the link address that belongs to an IPv4 address: locally
+// administered, and the same whenever the address is used again, so that no
+// neighbour's cache goes stale.
+func MACOf(ip netip.Addr) string {
+	b := ip.As4()
+	return net.HardwareAddr{0x0a, 0x77, b[0], b[1], b[2], b[3]}.String()
+}
+
+// hostMAC is the link address of the host's end of the cable to ip.
+func hostMAC(ip netip.Addr) string {
+	b := ip.As4()
+	return net.HardwareAddr{0x0e, 0x77, b[0], b[1], b[2], b[3]}.String()
+}
+
+// hash is n letters and digits (n at most 15) made from parts.
+func hash(n int, parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "/")))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:n])
+}
+
+// NetnsPath is where a container's namespace is pinned.
+func NetnsPath(container string) string { return "/run/netns/" + container }

@@ -1,0 +1,226 @@
+package topology
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// DefaultNetwork is the network that connect makes when none is named.
+const DefaultNetwork = "default"
+
+// NetworkSpec is what a user says of a network to be made; empty fields are
+// chosen. Addresses and subnets are as typed.
+type NetworkSpec struct {
+	Name         string
+	Driver       string
+	Subnet       string
+	Gateway      string
+	Subnet6      string
+	Gateway6     string
+	IPv6         bool
+	Internal     bool
+	ICC          bool
+	MTU          int
+	Firewall     string
+	AllowOverlap bool
+}
+
+// AddNetwork adds a network.
+func (t *Topology) AddNetwork(s NetworkSpec, h Host) error {
+	if err := CheckName("network", s.Name); err != nil {
+		return err
+	}
+	if _, err := t.Network(s.Name); err == nil {
+		return fail.New(fail.Conflict, "network "+s.Name, "there is one of that name").Try("cnet network inspect %s", s.Name)
+	}
+	n, err := s.network()
+	if err != nil {
+		return err
+	}
+	if err := t.complete(&n, h); err != nil {
+		return err
+	}
+	t.Networks = append(t.Networks, n)
+	t.Sort()
+	return nil
+}
+
+// network reads the words of the spec.
+func (s NetworkSpec) network() (Network, error) {
+	n := Network{
+		Name: s.Name, Driver: s.Driver, Internal: s.Internal, MTU: s.MTU, Firewall: s.Firewall,
+		AllowOverlap: s.AllowOverlap, IPv6: s.IPv6 || s.Subnet6 != "",
+	}
+	if !s.ICC {
+		n.ICC = &s.ICC
+	}
+	var err error
+	if s.Subnet != "" {
+		if n.Subnet, err = parsePrefix(s.Subnet); err != nil {
+			return n, err
+		}
+		if n.Subnet.Addr().Is6() {
+			return n, fail.New(fail.Usage, "subnet "+s.Subnet, "a network has an IPv4 subnet; IPv6 comes beside it").
+				Try("--subnet6 %s", s.Subnet)
+		}
+	}
+	if s.Subnet6 != "" {
+		if n.Subnet6, err = parsePrefix(s.Subnet6); err != nil {
+			return n, err
+		}
+		if n.Subnet6.Addr().Is4() {
+			return n, fail.New(fail.Usage, "subnet "+s.Subnet6, "it is not an IPv6 subnet").Try("--subnet %s", s.Subnet6)
+		}
+	}
+	if s.Gateway != "" {
+		if n.Gateway, err = parseAddr(s.Gateway, false); err != nil {
+			return n, err
+		}
+	}
+	if s.Gateway6 != "" {
+		n.Gateway6, err = parseAddr(s.Gateway6, true)
+	}
+	return n, err
+}
+
+// complete checks a network and fills in what was left to cnet.
+func (t *Topology) complete(n *Network, h Host) error {
+	what := "network " + n.Name
+	switch n.Driver {
+	case "":
+		n.Driver = Bridge
+	case Bridge, PTP:
+	default:
+		return fail.New(fail.Usage, what, "there is no driver %s", quote(n.Driver)).Try("--driver bridge, or --driver ptp")
+	}
+	if !n.Talk() && n.Driver == Bridge && n.Isolation == "" {
+		n.Isolation = ByPort
+		if h.BridgeFilter() {
+			n.Isolation = ByFilter
+		}
+	}
+	var err error
+	if n.Firewall == "" || n.Firewall == "auto" {
+		if n.Firewall, err = h.Firewall(); err != nil {
+			return err
+		}
+	}
+	if n.MTU == 0 {
+		if n.MTU, err = h.MTU(); err != nil {
+			return err
+		}
+	}
+	if min := minMTU(n.IPv6); n.MTU < min || n.MTU > 65535 {
+		return fail.New(fail.Usage, what, "an MTU of %d is out of range: it runs from %d to 65535", n.MTU, min)
+	}
+	if err := t.addresses(n, h); err != nil {
+		return err
+	}
+	if n.IPv6 && !n.Internal && n.RAUplinks == nil {
+		n.RAUplinks, err = h.RAUplinks()
+	}
+	return err
+}
+
+// minMTU is the least a link must carry, in bytes (RFC 791, RFC 8200).
+func minMTU(ipv6 bool) int {
+	if ipv6 {
+		return 1280
+	}
+	return 68
+}
+
+// addresses settles the network's subnets and gateways.
+func (t *Topology) addresses(n *Network, h Host) error {
+	taken, err := h.Taken()
+	if err != nil {
+		return err
+	}
+	taken = append(t.subnets(), taken...)
+	if n.Subnet, err = settle(n, n.Subnet, taken, freeSubnet); err != nil {
+		return err
+	}
+	if n.Gateway, err = gateway(n, n.Subnet, n.Gateway); err != nil {
+		return err
+	}
+	if !n.IPv6 {
+		return nil
+	}
+	if n.Subnet6, err = settle(n, n.Subnet6, taken, freeSubnet6); err != nil {
+		return err
+	}
+	n.Gateway6, err = gateway(n, n.Subnet6, n.Gateway6)
+	return err
+}
+
+// settle checks the subnet that was asked for, or chooses one.
+func settle(n *Network, p netip.Prefix, taken []Taken, choose func([]Taken) (netip.Prefix, error)) (netip.Prefix, error) {
+	if !p.IsValid() {
+		return choose(taken)
+	}
+	if err := checkSubnet(p); err != nil {
+		return p, err
+	}
+	if hit, ok := meets(p, taken); ok && !n.AllowOverlap {
+		return p, fail.New(fail.Conflict, "subnet "+p.String(), "it overlaps %s", hit.By).
+			Try("choose another --subnet, or say --allow-overlap")
+	}
+	return p, nil
+}
+
+// gateway checks the gateway that was asked for, or takes the first address.
+func gateway(n *Network, p netip.Prefix, g netip.Addr) (netip.Addr, error) {
+	if !g.IsValid() {
+		return p.Addr().Next(), nil
+	}
+	return g, checkIP(*n, p, g, netip.Addr{}, nil)
+}
+
+// subnets are the prefixes of the topology's own networks.
+func (t *Topology) subnets() []Taken {
+	var taken []Taken
+	for _, n := range t.Networks {
+		taken = append(taken, Taken{n.Subnet, "network " + n.Name + " (" + n.Subnet.String() + ")"})
+		if n.Subnet6.IsValid() {
+			taken = append(taken, Taken{n.Subnet6, "network " + n.Name + " (" + n.Subnet6.String() + ")"})
+		}
+	}
+	return taken
+}
+
+// RemoveNetwork takes a network out. Containers that are connected keep it.
+func (t *Topology) RemoveNetwork(name string) error {
+	if _, err := t.Network(name); err != nil {
+		return err
+	}
+	for i := range t.Containers {
+		if c := &t.Containers[i]; c.Attachment(name) != nil {
+			return fail.New(fail.Conflict, "network "+name, "container %s is connected to it", c.Name).
+				Try("cnet disconnect %s %s", c.Name, name)
+		}
+	}
+	for i := range t.Networks {
+		if t.Networks[i].Name == name {
+			t.Networks = append(t.Networks[:i], t.Networks[i+1:]...)
+			break
+		}
+	}
+	return nil
+}
+
+// checkMAC refuses what is no unicast Ethernet address.
+func checkMAC(s string) (string, error) {
+	mac, err := net.ParseMAC(s)
+	if err != nil || len(mac) != 6 {
+		return "", fail.New(fail.Usage, "MAC "+quote(s), "it is not of the form 0a:77:00:00:00:02")
+	}
+	if mac[0]&1 != 0 {
+		return "", fail.New(fail.Usage, "MAC "+quote(s), "it is a multicast address: the lowest bit of the first byte is set")
+	}
+	if mac.String() == "00:00:00:00:00:00" {
+		return "", fail.New(fail.Usage, "MAC "+quote(s), "the kernel takes all zeros for no address")
+	}
+	return mac.String(), nil
+}

@@ -1,0 +1,137 @@
+package topology
+
+import (
+	"net/netip"
+	"sort"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// Drivers of a network.
+const (
+	Bridge = "bridge" // a switch that all containers are plugged into
+	PTP    = "ptp"    // a cable from each container to the host, which routes
+)
+
+// Isolation says what keeps the siblings of a network with icc false apart.
+const (
+	ByFilter = "filter" // bridged packets pass through iptables (br_netfilter)
+	ByPort   = "port"   // bridge ports are isolated: no br_netfilter on this host
+)
+
+// Topology is the whole document. Both lists are sorted by name.
+type Topology struct {
+	Networks   []Network   `json:"networks,omitempty" yaml:"networks"`
+	Containers []Container `json:"containers,omitempty" yaml:"containers"`
+}
+
+// Network is a subnet that containers share, and the rules at its edge.
+type Network struct {
+	Name         string       `json:"name" yaml:"name"`
+	Driver       string       `json:"driver" yaml:"driver"`
+	Subnet       netip.Prefix `json:"subnet" yaml:"subnet"`
+	Gateway      netip.Addr   `json:"gateway" yaml:"gateway"`
+	IPv6         bool         `json:"ipv6,omitempty" yaml:"ipv6"`
+	Subnet6      netip.Prefix `json:"subnet6,omitempty,omitzero" yaml:"subnet6"`
+	Gateway6     netip.Addr   `json:"gateway6,omitempty,omitzero" yaml:"gateway6"`
+	Internal     bool         `json:"internal,omitempty" yaml:"internal"`
+	ICC          *bool        `json:"icc,omitempty" yaml:"icc"` // nil is true
+	MTU          int          `json:"mtu" yaml:"mtu"`           // bytes
+	Firewall     string       `json:"firewall" yaml:"firewall"`
+	Isolation    string       `json:"isolation,omitempty" yaml:"isolation"`
+	AllowOverlap bool         `json:"allow_overlap,omitempty" yaml:"allow_overlap"`
+	// RAUplinks are the host's links that learn their IPv6 routes from router
+	// advertisements, which forwarding would stop.
+	RAUplinks []string `json:"ra_uplinks,omitempty" yaml:"ra_uplinks"`
+	// Last is the address handed out last: the next search starts after it.
+	Last netip.Addr `json:"last,omitempty,omitzero" yaml:"last"`
+}
+
+// Talk reports whether the network's containers may reach each other.
+func (n Network) Talk() bool { return n.ICC == nil || *n.ICC }
+
+// Container is a network namespace and what is plugged into it.
+type Container struct {
+	Name string `json:"name" yaml:"name"`
+	// Netns is the path of the adopted namespace; empty means that cnet made it.
+	Netns string `json:"netns,omitempty" yaml:"netns"`
+	// Share names the container whose namespace this one joins.
+	Share       string       `json:"share,omitempty" yaml:"share"`
+	Nameservers []string     `json:"nameservers,omitempty" yaml:"nameservers"`
+	Search      []string     `json:"search,omitempty" yaml:"search"`
+	Networks    []Attachment `json:"networks,omitempty" yaml:"networks"`
+	Publish     []Port       `json:"publish,omitempty" yaml:"publish"`
+}
+
+// Attachment is a container's place in a network.
+type Attachment struct {
+	Network      string     `json:"network" yaml:"network"`
+	Interface    string     `json:"interface" yaml:"interface"`
+	IP           netip.Addr `json:"ip" yaml:"ip"`
+	IP6          netip.Addr `json:"ip6,omitempty,omitzero" yaml:"ip6"`
+	MAC          string     `json:"mac" yaml:"mac"`
+	Aliases      []string   `json:"aliases,omitempty" yaml:"aliases"`
+	DefaultRoute bool       `json:"default_route,omitempty" yaml:"default_route"`
+}
+
+// Network returns the network of that name, to be changed in place.
+func (t *Topology) Network(name string) (*Network, error) {
+	i := sort.Search(len(t.Networks), func(i int) bool { return t.Networks[i].Name >= name })
+	if i < len(t.Networks) && t.Networks[i].Name == name {
+		return &t.Networks[i], nil
+	}
+	return nil, fail.New(fail.NotFound, "network "+quote(name), "there is no such network").Try("cnet network list")
+}
+
+// Container returns the container of that name, to be changed in place.
+func (t *Topology) Container(name string) (*Container, error) {
+	i := sort.Search(len(t.Containers), func(i int) bool { return t.Containers[i].Name >= name })
+	if i < len(t.Containers) && t.Containers[i].Name == name {
+		return &t.Containers[i], nil
+	}
+	return nil, fail.New(fail.NotFound, "container "+quote(name), "there is no such container").Try("cnet list")
+}
+
+// Attachment returns the container's place in a network, or nil.
+func (c *Container) Attachment(network string) *Attachment {
+	for i := range c.Networks {
+		if c.Networks[i].Network == network {
+			return &c.Networks[i]
+		}
+	}
+	return nil
+}
+
+// Main is the attachment that published ports lead to: the one with the default
+// route, else the first. It is nil for a container without a network.
+func (c *Container) Main() *Attachment {
+	for i := range c.Networks {
+		if c.Networks[i].DefaultRoute {
+			return &c.Networks[i]
+		}
+	}
+	if len(c.Networks) > 0 {
+		return &c.Networks[0]
+	}
+	return nil
+}
+
+// Sort puts networks and containers in the order of their names.
+func (t *Topology) Sort() {
+	sort.Slice(t.Networks, func(i, j int) bool { return t.Networks[i].Name < t.Networks[j].Name })
+	sort.Slice(t.Containers, func(i, j int) bool { return t.Containers[i].Name < t.Containers[j].Name })
+}
+
+// Clone returns a copy that shares nothing with t.
+func (t Topology) Clone() Topology {
+	c := Topology{
+		Networks:   append([]Network(nil), t.Networks...),
+		Containers: append([]Container(nil), t.Containers...),
+	}
+	for i := range c.Containers {
+		k := &c.Containers[i]
+		k.Networks = append([]Attachment(nil), k.Networks...)
+		k.Publish = append([]Port(nil), k.Publish...)
+	}
+	return c
+}
