@@ -54,8 +54,12 @@ func (e *Engine) Repair(ctx context.Context, dry bool) (Change, error) {
 	wanted := topology.Compile(s.topo)
 	holds, differs := e.standing(ctx, s, wanted)
 	c.Plan = fact.Diff(holds, wanted.Facts, differs...)
-	if err := feasible(c.Plan); err != nil || dry {
+	if err := feasible(c.Plan); err != nil {
 		return c, err
+	}
+	if dry {
+		c.Plan.Steps = foreseen(ctx, c.Plan.Steps)
+		return c, nil
 	}
 	s.made = holds
 	return c, e.carryOut(ctx, "repair", s, c)

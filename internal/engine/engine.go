@@ -64,7 +64,9 @@ func (e *Engine) Plan(ctx context.Context, mutate Mutation) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	return e.plan(ctx, s, mutate)
+	c, err := e.plan(ctx, s, mutate)
+	c.Plan.Steps = foreseen(ctx, c.Plan.Steps)
+	return c, err
 }
 
 // Change runs a mutation. what are words for the lock and the journal: the command.
@@ -113,7 +115,10 @@ func (e *Engine) plan(ctx context.Context, s state, mutate Mutation) (Change, er
 		return c, err
 	}
 	wanted := topology.Compile(c.After)
-	c.Plan = fact.Diff(s.made, wanted.Facts)
+	var err error
+	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, wanted.Facts)); err != nil {
+		return c, err
+	}
 	return c, feasible(c.Plan)
 }
 

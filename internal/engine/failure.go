@@ -35,8 +35,10 @@ func explainFailure(what string, err error) *fail.Error {
 		f.Kind, f.Next = fail.Conflict, "remove what is there, or cnet check"
 	case errors.Is(err, fs.ErrPermission):
 		f.Kind, f.Next = fail.NotPermitted, "run it as root, or try it in a sandbox: cnet sandbox"
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, nat.ErrBackend):
+	case errors.Is(err, exec.ErrNotFound):
 		f.Kind, f.Next = fail.HostLacks, "apt-get install iptables"
+	case errors.Is(err, nat.ErrBackend):
+		f.Kind, f.Next = fail.HostLacks, "--firewall iptables"
 	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EPROTONOSUPPORT):
 		f.Kind, f.Next = fail.HostLacks, "load the kernel module that it needs"
 	}

@@ -2,7 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
+	"strings"
+	"syscall"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/sockets"
@@ -56,15 +60,42 @@ func (h *host) Listener(p topology.Port) (string, error) {
 	return sockets.Holder(p.Proto, p.HostIP, p.Host, p.HostEnd)
 }
 
-func (h *host) Namespace(path string) error {
-	if err := netns.Check(path); err != nil {
-		kind := fail.Usage
-		if os.IsNotExist(err) {
-			kind = fail.NotFound
-		}
-		return fail.New(kind, "adopt "+path, "%w", err).Try("--netns with a path like /proc/PID/ns/net or /run/netns/NAME")
+func (h *host) IPv6() error {
+	off, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+	if err != nil || strings.TrimSpace(string(off)) != "0" {
+		return fail.New(fail.HostLacks, "IPv6", "it is switched off on this host").
+			Try("sysctl -w net.ipv6.conf.all.disable_ipv6=0, or leave --ipv6 out")
 	}
 	return nil
+}
+
+func (h *host) Namespace(path string) (uint64, error) {
+	what := "namespace " + path
+	if err := netns.Check(path); err != nil {
+		kind := fail.Usage
+		if errors.Is(err, fs.ErrNotExist) {
+			kind = fail.NotFound
+		}
+		return 0, fail.New(kind, what, "%w", err).Try("--netns with a path like /proc/PID/ns/net or /run/netns/NAME")
+	}
+	own, err := inode("/proc/thread-self/ns/net")
+	if err != nil {
+		return 0, err
+	}
+	id, err := inode(path)
+	if err == nil && id == own {
+		return 0, fail.New(fail.Usage, what, "it is the host's own").Try("cnet create NAME, to make one")
+	}
+	return id, err
+}
+
+// inode tells namespaces apart (namespaces(7)).
+func inode(path string) (uint64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Sys().(*syscall.Stat_t).Ino, nil
 }
 
 func (h *host) Exists(path string) bool {

@@ -26,9 +26,9 @@ func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	c := Change{Before: s.topo, Plan: fact.Diff(s.made, nil)}
-	if dry {
-		return c, nil
+	c := Change{Before: s.topo}
+	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, nil)); err != nil || dry {
+		return c, err
 	}
 	if err := e.carryOut(ctx, "reset", s, c); err != nil {
 		return c, err

@@ -87,6 +87,15 @@ func vacant(ctx context.Context, steps []fact.Step) error {
 	return nil
 }
 
+// foreseen are steps as a dry run shows them: with the values that they would
+// replace, where this user may look.
+func foreseen(ctx context.Context, steps []fact.Step) []fact.Step {
+	if found, err := remember(ctx, steps); err == nil {
+		return found
+	}
+	return steps
+}
+
 // remember has the facts to be made look at the values that they will replace.
 func remember(ctx context.Context, steps []fact.Step) ([]fact.Step, error) {
 	out := append([]fact.Step(nil), steps...)

@@ -130,6 +130,7 @@ var passing = []string{
 	"hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "message_age_timer",
 	"forward_delay_timer", "hold_timer", "config_pending", "qdisc", "cost", "priority",
 	"multicast_router", "parentdev", "mc_router",
+	"tso_max_size", "tso_max_segs", // a bridge keeps those of its first port
 }
 
 func (lt linkTable) plain(o object) object {

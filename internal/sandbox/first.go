@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,13 +17,19 @@ import (
 
 const (
 	marker    = "CNET_SANDBOX_FIRST" // tells process 1 that it is that
-	inside    = "CNET_SANDBOX"       // tells all others that they are in a sandbox
+	within    = "CNET_SANDBOX"       // tells all others that they are in a sandbox
 	signalsFD = 3
 	reportFD  = 4
 )
 
+// Exit codes for a command that did not run, those of env(1) and of shells.
+const (
+	CannotRun fail.Kind = 126 // it is there, but the kernel will not execute it
+	NoProgram fail.Kind = 127 // it is not there
+)
+
 // Inside reports whether this process runs in a sandbox.
-func Inside() bool { return os.Getenv(inside) != "" }
+func Inside() bool { return os.Getenv(within) != "" }
 
 // Main is process 1 of a sandbox that [Run] started, and then does not return.
 // In any other process it does nothing. A program that uses [Run] calls it
@@ -66,7 +73,7 @@ func begin(args []string, build func(context.Context) error) (pid int, err error
 	if err := loopbackUp(); err != nil {
 		return 0, Explain(err)
 	}
-	if err := os.Setenv(inside, "1"); err != nil {
+	if err := os.Setenv(within, "1"); err != nil {
 		return 0, err
 	}
 	if err := offerSelf(); err != nil {
@@ -93,10 +100,10 @@ func start(args []string) (pid int, err error) {
 		pid, err = syscall.ForkExec(path, args, attr)
 	}
 	switch {
-	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist):
-		return 0, fail.New(fail.NotFound, "run "+args[0], "there is no such program: %w", err)
+	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
+		return 0, fail.New(NoProgram, "run "+args[0], "there is no such program: %w", err)
 	case err != nil:
-		return 0, fail.New(fail.Failed, "run "+args[0], "%w", err)
+		return 0, fail.New(CannotRun, "run "+args[0], "%w", err)
 	}
 	return pid, nil
 }

@@ -130,7 +130,7 @@ func TestShellReadsScript(t *testing.T) {
 func TestNoSuchProgram(t *testing.T) {
 	_, err := sandbox.Run(context.Background(), sandbox.Options{Args: []string{"no-such-program"}})
 	skipIfRefused(t, err)
-	if fail.KindOf(err) != fail.NotFound || !strings.Contains(fmt.Sprint(err), "no such program") {
+	if fail.KindOf(err) != sandbox.NoProgram || !strings.Contains(fmt.Sprint(err), "no such program") {
 		t.Errorf("%v, kind %d", err, fail.KindOf(err))
 	}
 }

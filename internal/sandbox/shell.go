@@ -60,14 +60,11 @@ const bashrc = `[ -f ~/.bashrc ] && . ~/.bashrc
 PS1="` + prompt + `${PS1:-# }"
 `
 
-// offerSelf lets the command find this program by its own name.
+// offerSelf lets the command find this very program by the name cnet.
 func offerSelf() error {
 	self, err := os.Executable()
-	if err != nil {
+	if err != nil || strings.HasPrefix(self, "/run/") { // hidden by the sandbox's own /run
 		return err
-	}
-	if _, err := exec.LookPath("cnet"); err == nil || strings.HasPrefix(self, "/run/") {
-		return nil
 	}
 	bin := filepath.Join(ownDir, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -76,7 +73,7 @@ func offerSelf() error {
 	if err := os.Symlink(self, filepath.Join(bin, "cnet")); err != nil {
 		return err
 	}
-	return os.Setenv("PATH", os.Getenv("PATH")+":"+bin)
+	return os.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 }
 
 func write(path, content string) error {

@@ -141,16 +141,17 @@ func (t *Topology) applyContainer(c, old Container, h Host) error {
 func (t *Topology) applyAttachment(name string, a Attachment, old Container) error {
 	s := AttachSpec{
 		Network: a.Network, IP: text(a.IP), IP6: text(a.IP6), MAC: a.MAC,
-		Interface: a.Interface, Aliases: a.Aliases,
-	}
-	if a.DefaultRoute {
-		s.DefaultRoute = &a.DefaultRoute
-	}
-	if was := old.Attachment(a.Network); was != nil && s.IP == "" {
-		s.IP = text(was.IP)
+		Interface: a.Interface, Aliases: a.Aliases, DefaultRoute: a.DefaultRoute,
 	}
 	if a.Network == "" {
 		return fail.New(fail.Usage, "container "+name, "one of its networks has no name")
+	}
+	n, err := t.Network(a.Network)
+	if err != nil {
+		return err
+	}
+	if was := old.Attachment(a.Network); was != nil && s.IP == "" && n.Subnet.Contains(was.IP) {
+		s.IP = text(was.IP)
 	}
 	return t.Connect(name, s)
 }

@@ -208,9 +208,9 @@ func (c *compiler) inside(k Container, n Network, a Attachment, of []fact.Key) {
 		c.add(owner, route.Address{Netns: path, Link: dev, Prefix: n.inside(a.IP6, n.Subnet6), Of: of})
 	}
 	c.add(owner, route.Up{Netns: path, Link: dev, Of: of})
-	c.ways(owner, route.Route{Netns: path, Link: dev, Of: of}, n, a.DefaultRoute, n.Subnet, n.Gateway)
+	c.ways(owner, route.Route{Netns: path, Link: dev, Of: of}, n, a.Leads(), n.Subnet, n.Gateway)
 	if n.IPv6 {
-		c.ways(owner, route.Route{Netns: path, Link: dev, Of: of}, n, a.DefaultRoute, n.Subnet6, n.Gateway6)
+		c.ways(owner, route.Route{Netns: path, Link: dev, Of: of}, n, a.Leads(), n.Subnet6, n.Gateway6)
 	}
 }
 

@@ -27,7 +27,7 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 	case s.Netns != "" && s.Share != "":
 		return fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
 	case s.Netns != "":
-		if err := h.Namespace(s.Netns); err != nil {
+		if err := t.adoptable(s.Name, s.Netns, h); err != nil {
 			return err
 		}
 	case s.Share != "":
@@ -43,6 +43,21 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 	c.Nameservers, c.Search = h.Resolvers()
 	t.Containers = append(t.Containers, c)
 	t.Sort()
+	return nil
+}
+
+// adoptable refuses to adopt a namespace that a container has already.
+func (t *Topology) adoptable(name, path string, h Host) error {
+	id, err := h.Namespace(path)
+	if err != nil {
+		return err
+	}
+	for _, c := range t.Containers {
+		if other, err := h.Namespace(NetnsPath(c.Name)); err == nil && other == id {
+			return fail.New(fail.Conflict, "container "+name, "%s is the namespace of container %s", path, c.Name).
+				Try("cnet create %s --share %s", name, c.Name)
+		}
+	}
 	return nil
 }
 
@@ -118,9 +133,11 @@ func (t *Topology) Connect(name string, s AttachSpec) error {
 	if err := t.number(n, &a, s); err != nil {
 		return err
 	}
-	if a.DefaultRoute, err = c.routes(n, s.DefaultRoute); err != nil {
+	leads, err := c.routes(n, s.DefaultRoute)
+	if err != nil {
 		return err
 	}
+	a.DefaultRoute = &leads
 	c.Networks = append(c.Networks, a)
 	return nil
 }
@@ -182,7 +199,7 @@ func (t *Topology) number(n *Network, a *Attachment, s AttachSpec) (err error) {
 func (c *Container) routes(n *Network, want *bool) (bool, error) {
 	has := ""
 	for _, a := range c.Networks {
-		if a.DefaultRoute {
+		if a.Leads() {
 			has = a.Network
 		}
 	}

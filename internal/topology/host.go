@@ -20,8 +20,11 @@ type Host interface {
 	Resolvers() (servers, search []string)
 	// Listener names the process that listens at a port of the host, or is empty.
 	Listener(p Port) (string, error)
-	// Namespace checks that path is a network namespace.
-	Namespace(path string) error
+	// IPv6 says what keeps the host from having IPv6 networks, if anything.
+	IPv6() error
+	// Namespace identifies the network namespace at path. What is none, or is
+	// the host's own, is an error.
+	Namespace(path string) (id uint64, err error)
 	// Exists reports whether a file is at path.
 	Exists(path string) bool
 }

@@ -30,7 +30,7 @@ func CheckName(what, name string) error {
 	case len(name) > 63:
 		why = "a name has at most 63 characters; this one has " + strconv.Itoa(len(name))
 	}
-	return fail.New(fail.Usage, what+" "+quote(name), "%s", why).Try("try a name like web-1")
+	return fail.New(fail.Usage, what+" "+quote(name), "%s", why).Try("a name like web-1")
 }
 
 // checkLink refuses a name that a link inside a container cannot have.

@@ -3,6 +3,7 @@ package topology
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -112,6 +113,11 @@ func (t *Topology) complete(n *Network, h Host) error {
 			return err
 		}
 	}
+	if n.IPv6 {
+		if err := h.IPv6(); err != nil {
+			return err
+		}
+	}
 	if min := minMTU(n.IPv6); n.MTU < min || n.MTU > 65535 {
 		return fail.New(fail.Usage, what, "an MTU of %d is out of range: it runs from %d to 65535", n.MTU, min)
 	}
@@ -119,9 +125,23 @@ func (t *Topology) complete(n *Network, h Host) error {
 		return err
 	}
 	if n.IPv6 && !n.Internal && n.RAUplinks == nil {
-		n.RAUplinks, err = h.RAUplinks()
+		n.RAUplinks, err = t.raUplinks(h)
 	}
 	return err
+}
+
+// raUplinks are the links whose router advertisements forwarding would stop:
+// those of the host, and those that other networks keep listening already.
+func (t *Topology) raUplinks(h Host) ([]string, error) {
+	links, err := h.RAUplinks()
+	for _, n := range t.Networks {
+		for _, l := range n.RAUplinks {
+			if !slices.Contains(links, l) {
+				links = append(links, l)
+			}
+		}
+	}
+	return links, err
 }
 
 // minMTU is the least a link must carry, in bytes (RFC 791, RFC 8200).

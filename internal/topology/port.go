@@ -70,7 +70,7 @@ func cutHostIP(s string) (netip.Addr, string, error) {
 	} else if strings.Contains(s, ".") || strings.Count(s, ":") == 2 {
 		text, rest, _ = strings.Cut(s, ":")
 	} else if strings.Count(s, ":") > 2 {
-		return netip.Addr{}, "", fmt.Errorf("an IPv6 address is written [ADDRESS]:PORT")
+		return netip.Addr{}, "", fmt.Errorf("it has too many colons (an IPv6 address is written [ADDRESS]:PORT)")
 	}
 	if text == "" && rest == s {
 		return netip.Addr{}, s, nil

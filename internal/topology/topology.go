@@ -71,7 +71,7 @@ type Attachment struct {
 	IP6          netip.Addr `json:"ip6,omitempty,omitzero" yaml:"ip6"`
 	MAC          string     `json:"mac" yaml:"mac"`
 	Aliases      []string   `json:"aliases,omitempty" yaml:"aliases"`
-	DefaultRoute bool       `json:"default_route,omitempty" yaml:"default_route"`
+	DefaultRoute *bool      `json:"default_route,omitempty" yaml:"default_route"` // nil in a file: as it comes
 }
 
 // Network returns the network of that name, to be changed in place.
@@ -102,11 +102,14 @@ func (c *Container) Attachment(network string) *Attachment {
 	return nil
 }
 
+// Leads reports whether the container's default route leads by the attachment.
+func (a Attachment) Leads() bool { return a.DefaultRoute != nil && *a.DefaultRoute }
+
 // Main is the attachment that published ports lead to: the one with the default
 // route, else the first. It is nil for a container without a network.
 func (c *Container) Main() *Attachment {
 	for i := range c.Networks {
-		if c.Networks[i].DefaultRoute {
+		if c.Networks[i].Leads() {
 			return &c.Networks[i]
 		}
 	}

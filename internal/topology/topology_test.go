@@ -19,17 +19,18 @@ type plain struct {
 	noFilter bool
 }
 
-func (h plain) Taken() ([]Taken, error)       { return h.taken, nil }
-func (plain) MTU() (int, error)               { return 1500, nil }
-func (plain) Firewall() (string, error)       { return "iptables", nil }
-func (h plain) BridgeFilter() bool            { return !h.noFilter }
-func (plain) RAUplinks() ([]string, error)    { return []string{"uplink0"}, nil }
-func (plain) Resolvers() ([]string, []string) { return []string{"192.0.2.53"}, []string{"example.org"} }
-func (h plain) Listener(Port) (string, error) { return h.listener, nil }
-func (plain) Namespace(string) error          { return nil }
-func (plain) Exists(path string) bool         { return path == "/run/netns/foreign" }
-func prefix(s string) netip.Prefix            { return netip.MustParsePrefix(s) }
-func port(t *testing.T, s string) Port        { t.Helper(); p, err := ParsePort(s); must(t, err); return p }
+func (h plain) Taken() ([]Taken, error)             { return h.taken, nil }
+func (plain) MTU() (int, error)                     { return 1500, nil }
+func (plain) Firewall() (string, error)             { return "iptables", nil }
+func (h plain) BridgeFilter() bool                  { return !h.noFilter }
+func (plain) RAUplinks() ([]string, error)          { return []string{"uplink0"}, nil }
+func (plain) Resolvers() ([]string, []string)       { return []string{"192.0.2.53"}, []string{"example.org"} }
+func (h plain) Listener(Port) (string, error)       { return h.listener, nil }
+func (plain) IPv6() error                           { return nil }
+func (plain) Namespace(path string) (uint64, error) { return uint64(len(path)), nil }
+func (plain) Exists(path string) bool               { return path == "/run/netns/foreign" }
+func prefix(s string) netip.Prefix                  { return netip.MustParsePrefix(s) }
+func port(t *testing.T, s string) Port              { t.Helper(); p, err := ParsePort(s); must(t, err); return p }
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -25,8 +25,8 @@ type Setting struct {
 	Netns string `json:"netns,omitempty"` // path; "" is the host
 	Name  string `json:"name"`
 	Value string `json:"value"`
-	// Found is the value before. It is empty if the setting was not there
-	// yet, as with one that belongs to a link: then nothing is put back.
+	// Found is the value before: for a link that is yet to come, the one that
+	// the kernel gives to new links. Where it is empty nothing is put back.
 	Found string     `json:"found,omitempty"`
 	Of    []fact.Key `json:"of,omitempty"` // what it goes with
 }
@@ -66,9 +66,12 @@ var reasons = [...]struct{ pattern, why string }{
 	{"net/bridge/bridge-nf-call-ip*tables", "Packets within a bridge would bypass the firewall."},
 }
 
-// Remember reads the value that is there. A setting that is not there yet has none.
+// Remember reads the value that is there.
 func (s Setting) Remember(context.Context) (fact.Fact, error) {
 	found, err := s.read()
+	if netns.Gone(err) {
+		found, err = s.ofNewLinks().read()
+	}
 	if err != nil && !netns.Gone(err) {
 		return nil, err
 	}

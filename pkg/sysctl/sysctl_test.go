@@ -72,6 +72,11 @@ func TestSetting(t *testing.T) {
 		if err := none.Make(ctx); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("make of what is not there: %v", err)
 		}
+		hosttest.Host(t, "sysctl", "-qw", "net.ipv4.conf.default.rp_filter=2")
+		if f, err := none.Remember(ctx); err != nil || f.(sysctl.Setting).Found != "2" {
+			t.Errorf("remember what new links begin with: %v %v", f, err)
+		}
+		none.Name = "net.ipv4.none"
 		if f, err := none.Remember(ctx); err != nil || f.(sysctl.Setting).Found != "" {
 			t.Errorf("remember what is not there: %v %v", f, err)
 		}

@@ -1,0 +1,28 @@
+// Command cnet builds container networking on one host from scratch and in the open.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/cnetlab/cnet/internal/cli"
+	"github.com/cnetlab/cnet/internal/sandbox"
+	"github.com/cnetlab/cnet/internal/world"
+)
+
+// The main goroutine stays on the main thread, whose namespace /proc/net and a
+// later execve show (namespaces(7)).
+func init() { runtime.LockOSThread() }
+
+func main() {
+	sandbox.Main(func(ctx context.Context) error {
+		_, err := world.Build(ctx)
+		return err
+	})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/topology"
+)
+
+// names are the words that may stand at one place, given those before it.
+type names func(t topology.Topology, before []string) []string
+
+// place says what may stand as each argument of a command, and what as the rest.
+type place struct {
+	args []names
+	rest names
+}
+
+// places are the commands that take the name of a container or a network.
+var places = map[string]place{
+	"connect":         {args: []names{containerNames, networkNames}},
+	"delete":          {rest: containerNames},
+	"disconnect":      {args: []names{containerNames, networksOf}},
+	"exec":            {args: []names{containerNames}},
+	"inspect":         {rest: containerNames},
+	"probe":           {args: []names{containerNames}},
+	"publish":         {args: []names{containerNames}},
+	"shell":           {args: []names{containerNames}},
+	"unpublish":       {args: []names{containerNames}, rest: portsOf},
+	"network delete":  {rest: networkNames},
+	"network inspect": {rest: networkNames},
+}
+
+// addCompletions tells the shell where a container or a network is meant.
+func (a *app) addCompletions(root *cobra.Command) {
+	addCompletionCommand(root)
+	for path, p := range places {
+		if c, _, err := root.Find(strings.Fields(path)); err == nil {
+			c.ValidArgsFunction = a.complete(p)
+		}
+	}
+	if create, _, err := root.Find([]string{"create"}); err == nil {
+		_ = create.RegisterFlagCompletionFunc("network", a.complete(place{rest: networkNames}))
+		_ = create.RegisterFlagCompletionFunc("share", a.complete(place{rest: containerNames}))
+	}
+}
+
+// complete reads the state, for which no root is needed. What follows the name
+// in exec is a program and its files, which the shell itself completes.
+func (a *app) complete(p place) cobra.CompletionFunc {
+	return func(c *cobra.Command, before []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		read := p.rest
+		switch {
+		case len(before) < len(p.args):
+			read = p.args[len(before)]
+		case c.Name() == "exec":
+			return nil, cobra.ShellCompDirectiveDefault
+		case read == nil:
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		t, err := a.engine().Topology()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		return without(read(t, before), before), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func containerNames(t topology.Topology, _ []string) []string { return allContainers(&t) }
+
+func networkNames(t topology.Topology, _ []string) []string {
+	list := make([]string, 0, len(t.Networks))
+	for _, n := range t.Networks {
+		list = append(list, n.Name)
+	}
+	return list
+}
+
+// networksOf are the networks that the container named before is connected to.
+func networksOf(t topology.Topology, before []string) (list []string) {
+	if k, err := t.Container(before[0]); err == nil {
+		for _, n := range k.Networks {
+			list = append(list, n.Network)
+		}
+	}
+	return list
+}
+
+// portsOf are the published ports of the container named before.
+func portsOf(t topology.Topology, before []string) (list []string) {
+	if k, err := t.Container(before[0]); err == nil {
+		for _, p := range k.Publish {
+			list = append(list, p.String())
+		}
+	}
+	return list
+}
+
+func without(list, taken []string) (left []string) {
+	is := make(map[string]bool, len(taken))
+	for _, w := range taken {
+		is[w] = true
+	}
+	for _, w := range list {
+		if !is[w] {
+			left = append(left, w)
+		}
+	}
+	return left
+}
+
+// addCompletionCommand adds cobra's own command, but says so when it is asked
+// for a shell that it does not know.
+func addCompletionCommand(root *cobra.Command) {
+	root.SetCompletionCommandGroupID("more")
+	root.InitDefaultCompletionCmd()
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return
+	}
+	c.Short = "Write a script that completes cnet's words in your shell"
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fail.New(fail.Usage, "completion "+args[0], "there is none for that shell").Try("cnet completion --help")
+		}
+		return c.Help()
+	}
+}

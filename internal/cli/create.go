@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/topology"
+)
+
+// createFlags are the flags of create; those of connect and publish do the
+// next steps too.
+type createFlags struct {
+	attach      attachFlags
+	networks    []string
+	publish     []string
+	pid         int
+	netns       string
+	share       string
+	count       int
+	prefix      string
+	ifNotExists bool
+}
+
+func newCreateCmd(a *app) *cobra.Command {
+	var f createFlags
+	c := &cobra.Command{
+		Use:   "create NAME...",
+		Short: "Make containers: network namespaces with lo up",
+		Long: `Make containers: network namespaces of their own, with the loopback link up.
+
+With --network, --ip, --publish and the like, connect and publish them at once.
+With --pid or --netns, adopt a namespace that something else owns: a container
+run with network none, a service, a shell under unshare -n. Deleting it then
+takes back only what cnet added.`,
+		Example: `  cnet create web --network lab --publish 8080:80
+  cnet create --count 3 --prefix node --network lab
+  cnet create box --pid 4711 --network lab
+  cnet create helper --share web`,
+		RunE: func(c *cobra.Command, args []string) error {
+			names, err := f.names(args)
+			if err != nil {
+				return err
+			}
+			ports, err := parsePorts(f.publish)
+			if err != nil {
+				return err
+			}
+			return a.change(c, func(t *topology.Topology, h topology.Host) error {
+				for _, name := range names {
+					if err := f.create(t, h, name, ports); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	a.changeFlags(c)
+	a.firewallFlag(c)
+	f.attach.add(c)
+	fl := c.Flags()
+	fl.StringArrayVar(&f.networks, "network", nil, "connect to this network (may be given again)")
+	fl.StringArrayVarP(&f.publish, "publish", "p", nil, "publish [HOSTIP:][HOSTPORT:]PORT[/PROTO] (may be given again)")
+	fl.IntVar(&f.pid, "pid", 0, "adopt the namespace of this running process")
+	fl.StringVar(&f.netns, "netns", "", "adopt the namespace at this path")
+	fl.StringVar(&f.share, "share", "", "join the namespace of this container (a pod)")
+	fl.IntVar(&f.count, "count", 0, "make so many containers, PREFIX1 to PREFIXN")
+	fl.StringVar(&f.prefix, "prefix", "", "what their names begin with")
+	fl.BoolVar(&f.ifNotExists, "if-not-exists", false, "leave containers that exist as they are")
+	return c
+}
+
+// names are the names to create: those given, or PREFIX1 to PREFIXN.
+func (f *createFlags) names(args []string) ([]string, error) {
+	bulk := f.count != 0 || f.prefix != ""
+	switch {
+	case bulk && len(args) > 0:
+		return nil, fail.New(fail.Usage, "create", "give names, or --count and --prefix, not both")
+	case bulk && (f.count < 1 || f.prefix == ""):
+		return nil, fail.New(fail.Usage, "create", "--count (at least 1) and --prefix go together").
+			Try("cnet create --count 3 --prefix node")
+	case !bulk && len(args) == 0:
+		return nil, fail.New(fail.Usage, "create", "name at least one container").Try("cnet create web")
+	}
+	for i := 1; i <= f.count; i++ {
+		args = append(args, fmt.Sprintf("%s%d", f.prefix, i))
+	}
+	for flag, given := range map[string]bool{
+		"ip": f.attach.IP != "", "ip6": f.attach.IP6 != "", "mac": f.attach.MAC != "",
+		"publish": len(f.publish) > 0, "pid": f.pid != 0, "netns": f.netns != "",
+	} {
+		if err := oneOnly(args, flag, given); err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}
+
+// create adds one container to the topology, with all that the flags ask for.
+func (f *createFlags) create(t *topology.Topology, h topology.Host, name string, ports []topology.Port) error {
+	if _, err := t.Container(name); err == nil && f.ifNotExists {
+		return nil
+	}
+	netns, err := f.namespace(name)
+	if err != nil {
+		return err
+	}
+	if err := t.AddContainer(topology.ContainerSpec{Name: name, Netns: netns, Share: f.share}, h); err != nil {
+		return err
+	}
+	networks := f.networks
+	if len(networks) == 0 && (f.attach.given() || len(ports) > 0) {
+		if err := ensureDefault(t, h); err != nil {
+			return err
+		}
+		networks = []string{topology.DefaultNetwork}
+	}
+	for i, n := range networks {
+		spec := f.attach.spec(n)
+		if i > 0 { // addresses and names are meant for the first
+			spec = topology.AttachSpec{Network: n}
+		}
+		if err := t.Connect(name, spec); err != nil {
+			return err
+		}
+	}
+	if len(ports) == 0 {
+		return nil
+	}
+	return t.Published(name, ports, h)
+}
+
+// namespace is the path of the namespace to adopt, if any.
+func (f *createFlags) namespace(name string) (string, error) {
+	switch {
+	case f.pid != 0 && f.netns != "":
+		return "", fail.New(fail.Usage, "create "+name, "--pid and --netns both name a namespace; give one")
+	case f.pid < 0:
+		return "", fail.New(fail.Usage, "create "+name, "%d is no process", f.pid)
+	case f.pid != 0:
+		return fmt.Sprintf("/proc/%d/ns/net", f.pid), nil
+	}
+	return f.netns, nil
+}
+
+// ensureDefault makes the default network if it is not there.
+func ensureDefault(t *topology.Topology, h topology.Host) error {
+	if _, err := t.Network(topology.DefaultNetwork); err == nil {
+		return nil
+	}
+	return t.AddNetwork(topology.NetworkSpec{Name: topology.DefaultNetwork, ICC: true}, h)
+}
+
+func parsePorts(specs []string) ([]topology.Port, error) {
+	ports := make([]topology.Port, 0, len(specs))
+	for _, s := range specs {
+		p, err := topology.ParsePort(s)
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, p)
+	}
+	return ports, nil
+}
+
+func (a *app) firewallFlag(c *cobra.Command) {
+	c.Flags().StringVar(&a.firewall, "firewall", "", "backend for new networks: iptables, nftables or auto (or $CNET_FIREWALL)")
+	_ = c.RegisterFlagCompletionFunc("firewall",
+		cobra.FixedCompletions([]string{"iptables", "nftables", "auto"}, cobra.ShellCompDirectiveNoFileComp))
+}

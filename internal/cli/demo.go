@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cnetlab/cnet/internal/demo"
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/sandbox"
+)
+
+type demoFlags struct {
+	pause  bool
+	step   int
+	list   bool
+	inside bool
+}
+
+func newDemoCmd(a *app) *cobra.Command {
+	var f demoFlags
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Tell the whole story, in a sandbox, and prove each step",
+		Long: `Tell how container networking works, from an empty namespace to a published port,
+in a sandbox of its own. Every step says what it is about, shows the commands that
+do it by hand, really does it, the failing ones too, and checks what it claims. A
+claim that is not true on this kernel ends the demo with exit code 6.`,
+		Example: `  cnet demo
+  cnet demo --pause
+  cnet demo --step 13`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case f.list:
+				demo.List(a.out)
+				return nil
+			case f.inside && sandbox.Inside():
+				return a.demo(c.Context(), f)
+			}
+			return a.demoSandbox(c.Context(), f)
+		},
+	}
+	fl := c.Flags()
+	fl.BoolVar(&f.pause, "pause", false, "wait for a key after each step")
+	fl.IntVar(&f.step, "step", 1, "start with this step; those before are done silently")
+	fl.BoolVar(&f.list, "list", false, "list the steps")
+	fl.BoolVar(&f.inside, "inside", false, "")
+	_ = fl.MarkHidden("inside")
+	return c
+}
+
+// demoSandbox runs the demo in a sandbox with a world.
+func (a *app) demoSandbox(ctx context.Context, f demoFlags) error {
+	if f.step < 1 {
+		return fail.New(fail.Usage, fmt.Sprintf("--step %d", f.step), "the steps begin with 1").Try("cnet demo --list")
+	}
+	args := []string{"/proc/self/exe", "demo", "--inside", fmt.Sprintf("--step=%d", f.step)}
+	if f.pause {
+		args = append(args, "--pause")
+	}
+	return a.sandbox(ctx, sandbox.Options{World: true, Args: args})
+}
+
+// demo tells the story here.
+func (a *app) demo(ctx context.Context, f demoFlags) error {
+	err := demo.Run(ctx, demo.Options{
+		Out: a.out, In: a.in, Pause: f.pause, From: f.step, Color: styleFor(a.out).on, Width: width,
+	})
+	if ctx.Err() != nil {
+		const interrupted = 130 // as shells say it
+		return exit(interrupted)
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/cnetlab/cnet/internal/engine"
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// watcher narrates changes on standard error.
+func (a *app) watcher() engine.Watcher {
+	return &narrator{w: a.err, style: styleFor(a.err), all: a.explain}
+}
+
+// narrator tells of a change: every step when all is set, else only what a
+// user did not expect.
+type narrator struct {
+	w     io.Writer
+	style style
+	all   bool
+	n     int
+	total int
+	gone  []fact.Fact
+}
+
+func (n *narrator) Start(p fact.Plan) {
+	n.total, n.gone = len(p.Steps), p.Gone
+	if n.all {
+		fmt.Fprintf(n.w, "%s.\n\n", tally(p))
+	}
+}
+
+func (n *narrator) Step(s fact.Step) {
+	n.n++
+	if !n.all {
+		return
+	}
+	mark := fmt.Sprintf("%3d  ", n.n)
+	say, why := s.Fact.Say(), "Without it: "+s.Fact.Why()
+	if s.Verb == fact.Break {
+		say, why = "No longer: "+say, ""
+	}
+	fmt.Fprintln(n.w, mark+n.style.bold(indented(say)))
+	if why != "" {
+		fmt.Fprintln(n.w, "     "+n.style.dim(indented(why)))
+	}
+	for _, c := range s.Fact.Commands(s.Verb) {
+		fmt.Fprintln(n.w, "       $ "+c.String())
+	}
+	if n.n == n.total {
+		for i, f := range n.gone {
+			if i == 0 {
+				fmt.Fprintln(n.w, "\n     With that, these go by themselves:")
+			}
+			fmt.Fprintln(n.w, "       "+f.Say())
+		}
+		fmt.Fprintln(n.w)
+	}
+}
+
+func (n *narrator) Back(err error) {
+	fmt.Fprintln(n.w, wrap("cnet: taking back what was done", "  "))
+}
+
+func (n *narrator) Note(s string) { fmt.Fprintln(n.w, wrap("cnet: "+s, "  ")) }
+
+// indented wraps text that stands five columns in.
+func indented(text string) string {
+	return wrap("     "+text, "     ")[5:]
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cnetlab/cnet/internal/engine"
+)
+
+func newRepairCmd(a *app) *cobra.Command {
+	return a.wholeCmd("repair", "Make true again what does not hold",
+		"Look at every fact, as cnet check does, and make those true that do not hold.",
+		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
+			return e.Repair(c.Context(), a.dryRun)
+		})
+}
+
+func newResetCmd(a *app) *cobra.Command {
+	return a.wholeCmd("reset", "Remove everything that cnet owns",
+		"Take back everything: all containers, networks and rules that cnet made on this\nhost, and whatever else carries its mark.",
+		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) { return e.Reset(c.Context(), a.dryRun) })
+}
+
+// wholeCmd is a command on the whole host, without arguments.
+func (a *app) wholeCmd(use, short, long string, run func(*cobra.Command, *engine.Engine) (engine.Change, error)) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Long: long,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			e := a.engine()
+			e.Watch = a.watcher()
+			ch, err := run(c, e)
+			if err != nil {
+				return err
+			}
+			if a.dryRun {
+				return a.showPlan(ch)
+			}
+			if err := a.endProcesses(c.Context(), ch.After); err != nil {
+				return err
+			}
+			return a.report(ch)
+		},
+	}
+	a.changeFlags(c)
+	return c
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cnetlab/cnet/internal/engine"
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// app is what all commands share: where they read and write, and the flags
+// that mean the same everywhere.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	output   string // "", json or yaml
+	dryRun   bool
+	explain  bool
+	firewall string
+	wait     time.Duration
+
+	parsed bool // the words of the command line were understood
+}
+
+// exit ends cnet with the exit code of a program that it ran.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// Run runs the command line args (without the program's name) and returns the
+// exit code.
+func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	a := &app{in: in, out: out, err: errs}
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var code exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	return a.fail(err)
+}
+
+const long = `cnet builds container networking on this host from scratch and in the open:
+network namespaces, veth pairs, a bridge, routes, NAT, published ports.
+It says each step as a sentence and as the command that does the same by hand,
+proves it, mends it, and takes it back without a trace.
+
+  cnet demo                  the whole story, in a sandbox, as any user
+  cnet network create lab
+  cnet create web --network lab --publish 8080:80
+  cnet exec -d web -- cnet serve --addr :80
+  cnet probe http://127.0.0.1:8080
+  cnet delete web`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:              "cnet",
+		Short:            "Container networking from scratch, in the open",
+		Long:             long,
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.parsed = true },
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	// The usage of every command fits a terminal of 80 columns.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.AddGroup(&cobra.Group{ID: "build", Title: "Build:"}, &cobra.Group{ID: "look", Title: "Look:"},
+		&cobra.Group{ID: "work", Title: "Run inside:"}, &cobra.Group{ID: "learn", Title: "Learn:"},
+		&cobra.Group{ID: "more", Title: "More:"})
+	root.SetHelpCommandGroupID("more")
+	for _, g := range a.commands() {
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	a.addCompletions(root)
+	return root
+}
+
+type group struct {
+	id       string
+	commands []*cobra.Command
+}
+
+func (a *app) commands() []group {
+	return []group{
+		{"build", []*cobra.Command{
+			newCreateCmd(a), newDeleteCmd(a), newConnectCmd(a), newDisconnectCmd(a),
+			newPublishCmd(a), newUnpublishCmd(a), newNetworkCmd(a), newApplyCmd(a), newRepairCmd(a), newResetCmd(a),
+		}},
+		{"look", []*cobra.Command{newListCmd(a), newInspectCmd(a), newCheckCmd(a), newExportCmd(a)}},
+		{"work", []*cobra.Command{newExecCmd(a), newShellCmd(a), newServeCmd(a), newProbeCmd(a)}},
+		{"learn", []*cobra.Command{newDemoCmd(a), newSandboxCmd(a)}},
+		{"more", []*cobra.Command{newVersionCmd(a), newManCmd(a)}},
+	}
+}
+
+// engine is the engine as the flags set it up.
+func (a *app) engine() *engine.Engine {
+	e := engine.New()
+	if a.firewall != "" {
+		e.Firewall = a.firewall
+	} else if v := os.Getenv("CNET_FIREWALL"); v != "" {
+		e.Firewall = v
+	}
+	if a.wait > 0 {
+		e.Wait = a.wait
+	}
+	return e
+}
+
+// changeFlags are the flags of every command that changes something.
+func (a *app) changeFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&a.dryRun, "dry-run", false, "print what would be done as a shell script, and do nothing")
+	f.BoolVar(&a.explain, "explain", false, "say each step, why it is needed, and the command for it")
+	f.DurationVar(&a.wait, "lock-timeout", 10*time.Second, "how long to wait for another cnet")
+	a.outputFlag(c)
+}
+
+func (a *app) outputFlag(c *cobra.Command) {
+	c.Flags().StringVarP(&a.output, "output", "o", "", "json or yaml, for scripts")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	inner := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		switch a.output {
+		case "", "json", "yaml":
+		default:
+			return fail.New(fail.Usage, "-o "+a.output, "there is no such form of output").Try("-o json, or -o yaml")
+		}
+		if inner != nil {
+			return inner(c, args)
+		}
+		return nil
+	}
+}
+
+// fail shows an error and returns its exit code.
+func (a *app) fail(err error) int {
+	var f *fail.Error
+	if !errors.As(err, &f) {
+		f = &fail.Error{Kind: fail.Failed, Why: err.Error()}
+		if !a.parsed {
+			f.Kind, f.Next = fail.Usage, "cnet --help"
+		}
+	}
+	if a.output == "json" {
+		_ = json.NewEncoder(a.out).Encode(map[string]any{"error": map[string]any{
+			"code": int(f.Kind), "what": f.What, "why": f.Why, "next": f.Next,
+		}})
+		return int(f.Kind)
+	}
+	fmt.Fprintln(a.err, wrap("cnet: "+oneLine(f.Error()), "  "))
+	if f.Next != "" {
+		fmt.Fprintln(a.err, wrap("  try: "+f.Next, "       "))
+	}
+	return int(f.Kind)
+}
+
+// oneLine folds line breaks of a cause into the sentence.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

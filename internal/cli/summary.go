@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/cnetlab/cnet/internal/engine"
+	"github.com/cnetlab/cnet/internal/topology"
+)
+
+// delta is the difference between two topologies, object by object.
+type delta struct {
+	newNetworks, changedNetworks     []topology.Network
+	newContainers, changedContainers []topology.Container
+	goneNetworks, goneContainers     []string
+}
+
+func difference(ch engine.Change) delta {
+	var d delta
+	for _, n := range ch.After.Networks {
+		old, err := ch.Before.Network(n.Name)
+		switch {
+		case err != nil:
+			d.newNetworks = append(d.newNetworks, n)
+		case !sameNetwork(*old, n):
+			d.changedNetworks = append(d.changedNetworks, n)
+		}
+	}
+	for _, c := range ch.After.Containers {
+		old, err := ch.Before.Container(c.Name)
+		switch {
+		case err != nil:
+			d.newContainers = append(d.newContainers, c)
+		case !reflect.DeepEqual(*old, c):
+			d.changedContainers = append(d.changedContainers, c)
+		}
+	}
+	for _, c := range ch.Before.Containers {
+		if _, err := ch.After.Container(c.Name); err != nil {
+			d.goneContainers = append(d.goneContainers, c.Name)
+		}
+	}
+	for _, n := range ch.Before.Networks {
+		if _, err := ch.After.Network(n.Name); err != nil {
+			d.goneNetworks = append(d.goneNetworks, n.Name)
+		}
+	}
+	return d
+}
+
+// sameNetwork compares two networks, the place of the next address aside.
+func sameNetwork(a, b topology.Network) bool {
+	a.Last = b.Last
+	return reflect.DeepEqual(a, b)
+}
+
+// summary tells in a line an object what a change did.
+func summary(ch engine.Change) []string {
+	d := difference(ch)
+	var lines []string
+	for _, n := range d.newNetworks {
+		lines = append(lines, "network "+n.Name+" created: "+describeNetwork(n))
+	}
+	for _, c := range d.newContainers {
+		lines = append(lines, "container "+c.Name+" created"+describePlaces(c))
+	}
+	for _, c := range d.changedContainers {
+		text := describePlaces(c)
+		if text == "" {
+			text = ": connected to no network"
+		}
+		lines = append(lines, "container "+c.Name+text)
+	}
+	for _, n := range d.changedNetworks {
+		lines = append(lines, "network "+n.Name+": "+describeNetwork(n))
+	}
+	lines = append(lines, deleted("container", d.goneContainers)...)
+	lines = append(lines, deleted("network", d.goneNetworks)...)
+	if len(lines) == 0 {
+		return []string{unchanged(ch)}
+	}
+	return lines
+}
+
+func unchanged(ch engine.Change) string {
+	if n := len(ch.Plan.Steps); n > 0 {
+		return count(n, "step") + " done"
+	}
+	return "nothing to do"
+}
+
+func deleted(thing string, names []string) []string {
+	switch len(names) {
+	case 0:
+		return nil
+	case 1:
+		return []string{thing + " " + names[0] + " deleted"}
+	}
+	return []string{fmt.Sprintf("%s deleted: %s", count(len(names), thing), strings.Join(names, " "))}
+}
+
+func describeNetwork(n topology.Network) string {
+	words := []string{n.Driver, n.Subnet.String()}
+	if n.IPv6 {
+		words = append(words, n.Subnet6.String())
+	}
+	words = append(words, "gateway "+n.Gateway.String())
+	if n.Internal {
+		words = append(words, "internal")
+	}
+	if !n.Talk() {
+		words = append(words, "icc=false")
+	}
+	return strings.Join(words, ", ")
+}
+
+// notes6 tells of ports, newly published, that do not answer on the host's ::1
+// as one might expect (docs/network.md says why).
+func notes6(ch engine.Change) []string {
+	var lines []string
+	d := difference(ch)
+	for _, c := range append(d.newContainers, d.changedContainers...) {
+		n, err := ch.After.Network(mainNetwork(c))
+		old, _ := ch.Before.Container(c.Name)
+		if err != nil || !n.IPv6 || old != nil && len(old.Publish) >= len(c.Publish) {
+			continue
+		}
+		for _, p := range c.Publish {
+			if p.SilentOn6() {
+				lines = append(lines, fmt.Sprintf("port %d of %s does not answer on the host's ::1; use 127.0.0.1", p.Host, c.Name))
+			}
+		}
+	}
+	return lines
+}
+
+func mainNetwork(c topology.Container) string {
+	if a := c.Main(); a != nil {
+		return a.Network
+	}
+	return ""
+}
+
+// describePlaces tells where a container is connected and published.
+func describePlaces(c topology.Container) string {
+	var words []string
+	for _, a := range c.Networks {
+		words = append(words, fmt.Sprintf("%s on %s", addresses(a), a.Network))
+	}
+	for _, p := range c.Publish {
+		words = append(words, "published "+p.String())
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(words, ", ")
+}
+
+func addresses(a topology.Attachment) string {
+	if a.IP6.IsValid() {
+		return a.IP.String() + " " + a.IP6.String()
+	}
+	return a.IP.String()
+}

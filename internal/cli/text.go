@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+
+	"github.com/cnetlab/cnet/internal/topology"
+)
+
+// width is that of the lines that cnet writes for people.
+const width = 80
+
+// wrap breaks text at spaces so that its lines fit; the lines after the first
+// begin with indent.
+func wrap(text, indent string) string {
+	lead := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	var b strings.Builder
+	col := 0
+	for i, w := range strings.Fields(text) {
+		n := len([]rune(w))
+		switch {
+		case i == 0:
+			b.WriteString(lead)
+			col = len(lead)
+		case col+1+n > width:
+			b.WriteString("\n" + indent)
+			col = len(indent)
+		default:
+			b.WriteByte(' ')
+			col++
+		}
+		b.WriteString(w)
+		col += n
+	}
+	return b.String()
+}
+
+// style marks text on a terminal and leaves it as it is elsewhere.
+type style struct{ on bool }
+
+// styleFor is the style for a writer: off for what is no terminal, and where
+// NO_COLOR is set (no-color.org).
+func styleFor(w io.Writer) style {
+	f, ok := w.(*os.File)
+	return style{ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+func (s style) bold(t string) string { return s.mark("1", t) }
+func (s style) dim(t string) string  { return s.mark("2", t) }
+
+func (s style) mark(code, t string) string {
+	if !s.on || t == "" {
+		return t
+	}
+	return "\x1b[" + code + "m" + t + "\x1b[0m"
+}
+
+// table writes rows in aligned columns.
+func table(w io.Writer, rows [][]string) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(tw, strings.Join(r, "\t"))
+	}
+	return tw.Flush()
+}
+
+// data writes v in the form that -o names.
+func (a *app) data(v any) error {
+	if a.output == "yaml" {
+		b, err := topology.YAML(v)
+		if err != nil {
+			return err
+		}
+		_, err = a.out.Write(b)
+		return err
+	}
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,75 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/world"
+	"github.com/cnetlab/cnet/pkg/nat"
+	"github.com/cnetlab/cnet/pkg/netns"
+)
+
+// Options say how the story is told.
+type Options struct {
+	Out   io.Writer
+	In    io.Reader // asked for a key when Pause is set
+	Pause bool      // wait for a key after each step
+	From  int       // the first step that is told; those before are done silently
+	Color bool
+	Width int // columns; 0 is 80
+}
+
+// Run tells the story. The program must be cnet, which the last step calls. It must run inside a sandbox with a world, which it
+// leaves as it was. A claim that is not true ends it with a fail.Unmet; a host
+// without iptables with a fail.HostLacks, before anything else.
+func Run(ctx context.Context, o Options) error {
+	if err := Ready(); err != nil {
+		return err
+	}
+	if err := netns.Check(world.Outside); err != nil {
+		return fail.New(fail.Failed, "demo", "it runs in a sandbox with a world only: %w", err)
+	}
+	s := &stage{page: newPage(o)}
+	steps := story(s)
+	if o.From > len(steps) || o.From < 0 {
+		return fail.New(fail.Usage, fmt.Sprintf("step %d", o.From), "the demo has the steps 1 to %d", len(steps)).
+			Try("cnet demo --list")
+	}
+	defer s.stopServers()
+	var err error
+	if s.before, err = snapshot(ctx); err != nil {
+		return err
+	}
+	for i, st := range steps {
+		n := i + 1
+		s.page.silent = n < o.From
+		if err := s.play(ctx, n, st); err != nil {
+			return err
+		}
+		if o.Pause && !s.page.silent && n < len(steps) {
+			if on, err := pause(ctx, o.In, o.Out); err != nil || !on {
+				return err
+			}
+		}
+	}
+	s.page.end()
+	return nil
+}
+
+// Ready is the fail.HostLacks of a host without what the story needs.
+func Ready() error {
+	if err := nat.Available(nat.Iptables, false); err != nil {
+		return fail.New(fail.HostLacks, "demo", "it needs the iptables command: %w", err).
+			Try("install the package iptables")
+	}
+	return nil
+}
+
+// List writes the steps' numbers and titles.
+func List(w io.Writer) {
+	for i, st := range story(&stage{}) {
+		fmt.Fprintf(w, "%2d  %s\n", i+1, st.title)
+	}
+}

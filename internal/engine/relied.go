@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
+	"github.com/cnetlab/cnet/pkg/sysctl"
+)
+
+// forwards are the settings that make the host a router, and whether for IPv6.
+var forwards = map[string]bool{"net.ipv4.ip_forward": false, "net.ipv6.conf.all.forwarding": true}
+
+// relied takes out of a plan what others have come to rely on: forwarding is
+// not switched off on a host that masquerades for somebody else. The fact stays
+// in the ledger, so that a later change puts the setting back.
+func (e *Engine) relied(ctx context.Context, p fact.Plan) (fact.Plan, error) {
+	steps := make([]fact.Step, 0, len(p.Steps))
+	for _, s := range p.Steps {
+		set, ok := s.Fact.(sysctl.Setting)
+		ipv6, forward := forwards[set.Name]
+		if ok && forward && s.Verb == fact.Break && set.Found != set.Value {
+			rule, err := nat.Foreign(ctx, ipv6)
+			if err != nil {
+				return p, err
+			}
+			if rule != "" {
+				e.note(fmt.Sprintf("%s stays %s: a rule that is not cnet's relies on it: %s", set.Name, set.Value, rule))
+				continue
+			}
+		}
+		steps = append(steps, s)
+	}
+	p.Steps = steps
+	return p, nil
+}
