@@ -22,6 +22,9 @@ func main() {
 		_, err := world.Build(ctx)
 		return err
 	})
+	// Who stops reading (cnet … | head) does not stop a change in the middle: the
+	// write fails, and no signal ends cnet. An ignored signal would be inherited.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

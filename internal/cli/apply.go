@@ -43,7 +43,7 @@ file twice changes nothing. FILE - is standard input.`,
 	}
 	a.changeFlags(c)
 	a.firewallFlag(c)
-	c.Flags().StringVarP(&file, "file", "f", "", "topology file")
+	c.Flags().StringVarP(&file, "file", "f", "", "topology `file`, - for standard input")
 	c.Flags().BoolVar(&prune, "prune", false, "delete what the file does not name")
 	return c
 }

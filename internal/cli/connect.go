@@ -16,11 +16,11 @@ type attachFlags struct {
 func (f *attachFlags) add(c *cobra.Command) {
 	f.cmd = c
 	fl := c.Flags()
-	fl.StringVar(&f.IP, "ip", "", "IPv4 address (default: the next free one)")
-	fl.StringVar(&f.IP6, "ip6", "", "IPv6 address (default: follows the IPv4 address)")
-	fl.StringVar(&f.MAC, "mac", "", "link address (default: follows the IPv4 address)")
-	fl.StringVar(&f.Interface, "interface", "", "name of the link inside (default: eth0, eth1 …)")
-	fl.StringArrayVar(&f.Aliases, "alias", nil, "another name of the container in this network (may be given again)")
+	fl.StringVar(&f.IP, "ip", "", "IPv4 `address` (default: the next free one)")
+	fl.StringVar(&f.IP6, "ip6", "", "IPv6 `address` (default: follows the IPv4 address)")
+	fl.StringVar(&f.MAC, "mac", "", "link `address` (default: follows the IPv4 address)")
+	fl.StringVar(&f.Interface, "interface", "", "`name` of the link inside (default: eth0, eth1 …)")
+	fl.StringArrayVar(&f.Aliases, "alias", nil, "another `name` of the container in this network (may be given again)")
 	fl.BoolVar(&f.defaultRoute, "default-route", false, "lead the container's default route by this network, or =false: do not\n(left out: if it has none yet)")
 }
 

@@ -61,11 +61,11 @@ takes back only what cnet added.`,
 	a.firewallFlag(c)
 	f.attach.add(c)
 	fl := c.Flags()
-	fl.StringArrayVar(&f.networks, "network", nil, "connect to this network (may be given again)")
-	fl.StringArrayVarP(&f.publish, "publish", "p", nil, "publish [HOSTIP:][HOSTPORT:]PORT[/PROTO] (may be given again)")
-	fl.IntVar(&f.pid, "pid", 0, "adopt the namespace of this running process")
-	fl.StringVar(&f.netns, "netns", "", "adopt the namespace at this path")
-	fl.StringVar(&f.share, "share", "", "join the namespace of this container (a pod)")
+	fl.StringArrayVar(&f.networks, "network", nil, "connect to this `network` (may be given again)")
+	fl.StringArrayVarP(&f.publish, "publish", "p", nil, "publish this `port`: [HOSTIP:][HOSTPORT:]PORT[/PROTO] (may be given again)")
+	fl.IntVar(&f.pid, "pid", 0, "adopt the namespace of this running process, a `pid`")
+	fl.StringVar(&f.netns, "netns", "", "adopt the namespace at this `path`")
+	fl.StringVar(&f.share, "share", "", "join the namespace of this `container` (a pod)")
 	fl.IntVar(&f.count, "count", 0, "make so many containers, PREFIX1 to PREFIXN")
 	fl.StringVar(&f.prefix, "prefix", "", "what their names begin with")
 	fl.BoolVar(&f.ifNotExists, "if-not-exists", false, "leave containers that exist as they are")
@@ -166,7 +166,7 @@ func parsePorts(specs []string) ([]topology.Port, error) {
 }
 
 func (a *app) firewallFlag(c *cobra.Command) {
-	c.Flags().StringVar(&a.firewall, "firewall", "", "backend for new networks: iptables, nftables or auto (or $CNET_FIREWALL)")
+	c.Flags().StringVar(&a.firewall, "firewall", "", "`backend` for new networks: iptables, nftables or auto (or $CNET_FIREWALL)")
 	_ = c.RegisterFlagCompletionFunc("firewall",
 		cobra.FixedCompletions([]string{"iptables", "nftables", "auto"}, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -13,8 +13,8 @@ func newDeleteCmd(a *app) *cobra.Command {
 		Use:   "delete NAME... | --all",
 		Short: "Delete containers and all that was made for them",
 		Long: `Delete containers: their published ports, cables and namespaces. Of an adopted
-namespace only what cnet added goes. Networks stay; see cnet network delete and
-cnet reset.`,
+namespace only what cnet added goes. What cnet exec -d started there is ended.
+Networks stay; see cnet network delete and cnet reset.`,
 		Example: `  cnet delete web
   cnet delete --all`,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -16,7 +16,7 @@ func newRepairCmd(a *app) *cobra.Command {
 
 func newResetCmd(a *app) *cobra.Command {
 	return a.wholeCmd("reset", "Remove everything that cnet owns",
-		"Take back everything: all containers, networks and rules that cnet made on this\nhost, and whatever else carries its mark.",
+		"Take back everything: all containers, networks and rules that cnet made on this\nhost, what cnet exec -d started, and whatever else carries cnet's mark.",
 		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) { return e.Reset(c.Context(), a.dryRun) })
 }
 

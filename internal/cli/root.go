@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,8 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case errors.Is(err, syscall.EPIPE):
+		return int(fail.Failed) // nobody reads any more
 	}
 	return a.fail(err)
 }

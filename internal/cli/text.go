@@ -82,6 +82,7 @@ func (a *app) data(v any) error {
 	}
 	enc := json.NewEncoder(a.out)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
 

@@ -17,12 +17,11 @@ type Finding struct {
 
 // Check looks at every fact that the topology wants, in order.
 func (e *Engine) Check(ctx context.Context) ([]Finding, error) {
-	ctx, done := session(ctx)
-	defer done()
-	s, err := e.load()
+	ctx, s, done, err := e.open(ctx, "", true)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	return probeAll(ctx, topology.Compile(s.topo)), ctx.Err()
 }
 
@@ -37,19 +36,11 @@ func probeAll(ctx context.Context, c topology.Compiled) []Finding {
 
 // Repair makes true what the topology wants and the kernel has not.
 func (e *Engine) Repair(ctx context.Context, dry bool) (Change, error) {
-	ctx, done := session(ctx)
-	defer done()
-	if !dry {
-		unlock, err := e.lock(ctx, "repair")
-		if err != nil {
-			return Change{}, err
-		}
-		defer unlock()
-	}
-	s, err := e.load()
+	ctx, s, done, err := e.open(ctx, "repair", dry)
 	if err != nil {
 		return Change{}, err
 	}
+	defer done()
 	c := Change{Before: s.topo, After: s.topo}
 	wanted := topology.Compile(s.topo)
 	holds, differs := e.standing(ctx, s, wanted)

@@ -58,12 +58,11 @@ type Mutation func(*topology.Topology, topology.Host) error
 
 // Plan returns what a mutation would do. It takes no lock and writes nothing.
 func (e *Engine) Plan(ctx context.Context, mutate Mutation) (Change, error) {
-	ctx, done := session(ctx)
-	defer done()
-	s, err := e.load()
+	ctx, s, done, err := e.open(ctx, "", true)
 	if err != nil {
 		return Change{}, err
 	}
+	defer done()
 	c, err := e.plan(ctx, s, mutate)
 	c.Plan.Steps = foreseen(ctx, c.Plan.Steps)
 	return c, err
@@ -71,22 +70,35 @@ func (e *Engine) Plan(ctx context.Context, mutate Mutation) (Change, error) {
 
 // Change runs a mutation. what are words for the lock and the journal: the command.
 func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (Change, error) {
-	ctx, done := session(ctx)
+	ctx, s, done, err := e.open(ctx, what, false)
+	if err != nil {
+		return Change{}, err
+	}
 	defer done()
-	unlock, err := e.lock(ctx, what)
-	if err != nil {
-		return Change{}, err
-	}
-	defer unlock()
-	s, err := e.load()
-	if err != nil {
-		return Change{}, err
-	}
 	c, err := e.plan(ctx, s, mutate)
 	if err != nil {
 		return c, err
 	}
 	return c, e.carryOut(ctx, what, s, c)
+}
+
+// open loads the state, under the lock unless the run is dry. The context it
+// returns shares netlink handles and firewall readings among the facts of this
+// one command. done ends it all.
+func (e *Engine) open(ctx context.Context, what string, dry bool) (_ context.Context, s state, done func(), err error) {
+	unlock := func() {}
+	if !dry {
+		if unlock, err = e.lock(ctx, what); err != nil {
+			return ctx, s, nil, err
+		}
+	}
+	if s, err = e.load(); err != nil {
+		unlock()
+		return ctx, s, nil, err
+	}
+	ctx, links := netns.Keep(ctx)
+	ctx, rules := nat.Keep(ctx)
+	return ctx, s, func() { rules(); links(); unlock() }, nil
 }
 
 // lock takes the lock and settles what an earlier command left unfinished.
@@ -111,7 +123,7 @@ func (e *Engine) lock(ctx context.Context, what string) (unlock func(), err erro
 // plan applies the mutation and compares the facts wanted with those made.
 func (e *Engine) plan(ctx context.Context, s state, mutate Mutation) (Change, error) {
 	c := Change{Before: s.topo, After: s.topo.Clone()}
-	if err := mutate(&c.After, &host{ctx: ctx, firewall: e.Firewall}); err != nil {
+	if err := mutate(&c.After, &host{ctx: ctx, firewall: e.Firewall, note: e.note}); err != nil {
 		return c, err
 	}
 	wanted := topology.Compile(c.After)
@@ -120,13 +132,6 @@ func (e *Engine) plan(ctx context.Context, s state, mutate Mutation) (Change, er
 		return c, err
 	}
 	return c, feasible(c.Plan)
-}
-
-// session shares netlink handles and firewall readings among the facts of one command.
-func session(ctx context.Context) (context.Context, func()) {
-	ctx, links := netns.Keep(ctx)
-	ctx, rules := nat.Keep(ctx)
-	return ctx, func() { rules(); links() }
 }
 
 func (e *Engine) note(s string) {

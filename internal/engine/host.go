@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -20,6 +21,7 @@ import (
 type host struct {
 	ctx      context.Context
 	firewall string
+	note     func(string) // tells the user what is worth knowing
 }
 
 var _ topology.Host = (*host)(nil)
@@ -45,6 +47,9 @@ func (h *host) Firewall() (string, error) {
 	}
 	if err := nat.Available(name, false); err != nil {
 		return "", explainFailure("firewall "+name, err)
+	}
+	if twin, err := nat.Twin(h.ctx, false); err == nil && twin != "" {
+		h.note(fmt.Sprintf("this host has rules of %s, too; packets pass both, and iptables shows only its own (%s-save shows the others)", twin, twin))
 	}
 	return name, nil
 }

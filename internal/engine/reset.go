@@ -13,19 +13,11 @@ import (
 // Reset takes everything back: first all that the ledger knows of, then
 // whatever else in the kernel carries cnet's mark, left by a lost ledger.
 func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
-	ctx, done := session(ctx)
-	defer done()
-	if !dry {
-		unlock, err := e.lock(ctx, "reset")
-		if err != nil {
-			return Change{}, err
-		}
-		defer unlock()
-	}
-	s, err := e.load()
+	ctx, s, done, err := e.open(ctx, "reset", dry)
 	if err != nil {
 		return Change{}, err
 	}
+	defer done()
 	c := Change{Before: s.topo}
 	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, nil)); err != nil || dry {
 		return c, err

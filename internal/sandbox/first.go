@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/inside"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,12 +21,6 @@ const (
 	within    = "CNET_SANDBOX"       // tells all others that they are in a sandbox
 	signalsFD = 3
 	reportFD  = 4
-)
-
-// Exit codes for a command that did not run, those of env(1) and of shells.
-const (
-	CannotRun fail.Kind = 126 // it is there, but the kernel will not execute it
-	NoProgram fail.Kind = 127 // it is not there
 )
 
 // Inside reports whether this process runs in a sandbox.
@@ -101,9 +96,9 @@ func start(args []string) (pid int, err error) {
 	}
 	switch {
 	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
-		return 0, fail.New(NoProgram, "run "+args[0], "there is no such program: %w", err)
+		return 0, fail.New(inside.NoProgram, "run "+args[0], "there is no such program: %w", err)
 	case err != nil:
-		return 0, fail.New(CannotRun, "run "+args[0], "%w", err)
+		return 0, fail.New(inside.CannotRun, "run "+args[0], "%w", err)
 	}
 	return pid, nil
 }

@@ -41,12 +41,11 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	defer p.close()
 	cmd := command(ctx, o, p)
 	defer keepTerminal()()
+	defer forward(p.signals)()
 	if err := cmd.Start(); err != nil {
 		return 0, Explain(err)
 	}
 	p.handedOver()
-	defer forward(p.signals)()
-
 	problem := readReport(p.report)
 	err = cmd.Wait()
 	switch {

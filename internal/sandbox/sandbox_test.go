@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/inside"
 	"github.com/cnetlab/cnet/internal/sandbox"
 )
 
@@ -130,7 +131,7 @@ func TestShellReadsScript(t *testing.T) {
 func TestNoSuchProgram(t *testing.T) {
 	_, err := sandbox.Run(context.Background(), sandbox.Options{Args: []string{"no-such-program"}})
 	skipIfRefused(t, err)
-	if fail.KindOf(err) != sandbox.NoProgram || !strings.Contains(fmt.Sprint(err), "no such program") {
+	if fail.KindOf(err) != inside.NoProgram || !strings.Contains(fmt.Sprint(err), "no such program") {
 		t.Errorf("%v, kind %d", err, fail.KindOf(err))
 	}
 }
@@ -312,4 +313,20 @@ func list(t *testing.T, dir string) (names []string) {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+// TestRefused: a machine without user namespaces is named as what it is. Root
+// does not need them; to be refused takes a user.
+func TestRefused(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("runs within TestUnprivileged")
+	}
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Skip(err)
+	}
+	code, out := run(t, sandbox.Options{}, `echo 0 > /proc/sys/user/max_user_namespaces
+		`+door+`=1 setpriv --bounding-set -all "$(readlink -f "$(command -v cnet)")" true`)
+	if code != int(fail.NotPermitted) || !strings.Contains(out, "user.max_user_namespaces is 0") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
 }

@@ -48,7 +48,7 @@ func (s Store) Lock(ctx context.Context, wait time.Duration, what string) (*Lock
 // openLock opens the lock file. Its mode is 0600: who can open the file can
 // hold the lock.
 func (s Store) openLock(path string) (*os.File, error) {
-	if err := os.MkdirAll(s.Run, 0o755); err != nil {
+	if err := s.mkdir(s.Run); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

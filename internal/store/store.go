@@ -91,7 +91,7 @@ func (s Store) Apply(files []File) error {
 			}
 			continue
 		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := s.mkdir(dir); err != nil {
 			return fmt.Errorf("write %s: %w", f.Path, err)
 		}
 		if err := s.write(f.Path, f.Content); err != nil {
@@ -106,6 +106,25 @@ func (s Store) Apply(files []File) error {
 		}
 	}
 	return nil
+}
+
+// mkdir makes a folder of the store, and those above it, that every user may
+// read whatever the umask.
+func (s Store) mkdir(dir string) error {
+	for _, root := range []string{s.State, s.Run} {
+		if dir != root && strings.HasPrefix(dir, root+"/") {
+			if err := s.mkdir(filepath.Dir(dir)); err != nil {
+				return err
+			}
+		}
+	}
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
 }
 
 // Lasting reports whether path must survive a power cut. The run folder is gone
@@ -125,6 +144,10 @@ func (s Store) write(path string, content []byte) (err error) {
 			err = fmt.Errorf("write %s: %w", path, err)
 		}
 	}()
+	if err = f.Chmod(0o644); err != nil { // whatever the umask
+		f.Close()
+		return err
+	}
 	if _, err = f.Write(content); err != nil {
 		f.Close()
 		return err

@@ -3,6 +3,7 @@ package topology
 import (
 	"net/netip"
 
+	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/nat"
 )
 
@@ -50,6 +51,7 @@ func (c *compiler) portRules(k Container, n Network, on nat.On) {
 		}
 		c.add(HostOwner, nat.Hook{On: on, Role: "publish"})
 		c.add(edge, nat.Hairpin{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: links})
+		c.add(owner, c.detours(k, n, on, to)...)
 		if p.Loopback() && !on.IPv6 {
 			c.add(HostOwner, nat.Hook{On: on, Role: "loopback"})
 			c.add(edge, nat.Loopback{On: on, Network: n.Name, Iface: links})
@@ -59,6 +61,21 @@ func (c *compiler) portRules(k Container, n Network, on nat.On) {
 			Proto: p.Proto, To: to, Port: p.To,
 		})
 	}
+}
+
+// detours keep a container from replying over the cable to another network of
+// its own, when it was called from there by the host's address.
+func (c *compiler) detours(k Container, main Network, on nat.On, to netip.Addr) (facts []fact.Fact) {
+	for _, a := range k.Networks {
+		n := c.mustNetwork(a.Network)
+		if n.Name == main.Name || on.IPv6 && !n.IPv6 {
+			continue
+		}
+		facts = append(facts, nat.Hairpin{
+			On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: main.LinkPattern(), Container: k.Name, To: to,
+		})
+	}
+	return facts
 }
 
 // given is the address that a rule must match: none for every address.

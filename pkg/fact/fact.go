@@ -35,6 +35,13 @@ type Nested interface {
 	Within() []Key
 }
 
+// Dependent is a fact that cannot stay as it is when another is broken and made
+// anew: a rule ends with the chain that it stands in. It is then made anew too.
+type Dependent interface {
+	Fact
+	Needs() []Key
+}
+
 // Rememberer is a fact that replaces a value which was there before, and puts
 // it back when it is broken. Remember looks at the kernel and returns a copy of
 // the fact that holds the value found. It is called before anything is changed.

@@ -43,8 +43,8 @@ func Diff(made, wanted []Fact, anew ...Key) Plan {
 		}
 	}
 	for _, f := range made {
-		// What is kept cannot live in something broken: it is made anew.
-		if kept[f.Key()] && within(f, broken) {
+		// What is kept cannot stand on something broken: it is made anew.
+		if kept[f.Key()] && (within(f, broken) || needs(f, broken)) {
 			delete(kept, f.Key())
 			broken[f.Key()] = true
 		}
@@ -141,11 +141,17 @@ func index(facts []Fact) map[Key]Fact {
 
 func within(f Fact, broken map[Key]bool) bool {
 	n, ok := f.(Nested)
-	if !ok {
-		return false
-	}
-	for _, k := range n.Within() {
-		if broken[k] {
+	return ok && anyOf(n.Within(), broken)
+}
+
+func needs(f Fact, broken map[Key]bool) bool {
+	d, ok := f.(Dependent)
+	return ok && anyOf(d.Needs(), broken)
+}
+
+func anyOf(keys []Key, in map[Key]bool) bool {
+	for _, k := range keys {
+		if in[k] {
 			return true
 		}
 	}

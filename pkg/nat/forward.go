@@ -30,6 +30,9 @@ type Forward struct {
 // Key is the network.
 func (f Forward) Key() fact.Key { return f.key("nat.forward", f.Network) }
 
+// Needs is the hook that its rules need.
+func (f Forward) Needs() []fact.Key { return f.hooks(RoleForward) }
+
 // Say is what passes.
 func (f Forward) Say() string {
 	s := fmt.Sprintf("Network %s (%s) sends anywhere over %s and is entered only by replies and published ports", f.Network, f.Iface, f.family())

@@ -37,6 +37,9 @@ type Loopback struct {
 // Key is the network.
 func (l Loopback) Key() fact.Key { return l.key("nat.loopback", l.Network) }
 
+// Needs is the hooks that its rules need.
+func (l Loopback) Needs() []fact.Key { return l.hooks(RolePostrouting, RoleLoopback) }
+
 // Say names the bridge.
 func (l Loopback) Say() string {
 	if l.IPv6 {

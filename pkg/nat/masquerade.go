@@ -26,6 +26,9 @@ type Masquerade struct {
 // Key is the network.
 func (m Masquerade) Key() fact.Key { return m.key("nat.masquerade", m.Network) }
 
+// Needs is the hook that its rules need.
+func (m Masquerade) Needs() []fact.Key { return m.hooks(RolePostrouting) }
+
 // Say names the sources.
 func (m Masquerade) Say() string {
 	return fmt.Sprintf("Connections from %s (network %s) carry the host's address when they leave by any link but %s.", m.Subnet, m.Network, m.Except)

@@ -151,6 +151,15 @@ func (o On) key(kind, name string) fact.Key {
 	return fact.Key{Kind: kind, Name: name}
 }
 
+// hooks are the keys of the hooks of these roles.
+func (o On) hooks(roles ...string) []fact.Key {
+	keys := make([]fact.Key, len(roles))
+	for i, role := range roles {
+		keys[i] = Hook{On: o, Role: role}.Key()
+	}
+	return keys
+}
+
 func (o On) family() string {
 	if o.IPv6 {
 		return "IPv6"

@@ -32,6 +32,9 @@ type Publish struct {
 // Key is the host's side: a port of the host can have one meaning only.
 func (p Publish) Key() fact.Key { return p.key("nat.publish", p.host()) }
 
+// Needs is the hook that its rules need.
+func (p Publish) Needs() []fact.Key { return p.hooks(RolePublish) }
+
 // Say names both sides.
 func (p Publish) Say() string {
 	return fmt.Sprintf("Connections to the host's %s go to %s (container %s).", p.host(), p.target(), p.Container)

@@ -17,7 +17,7 @@ import (
 // is seen, and let go, in all of them. By hand:
 //
 //	mkdir -p /run/netns
-//	mount --rbind /run/netns /run/netns
+//	mountpoint -q /run/netns || mount --rbind /run/netns /run/netns
 //	mount --make-shared /run/netns
 //
 // `ip netns add` does the same when it is first used. A folder that is not
@@ -122,13 +122,14 @@ func (d Dir) Commands(v fact.Verb) []fact.Command {
 }
 
 func (d Dir) makeCommands() []fact.Command {
+	path := fact.Quote(d.Path)
 	share := fact.Cmd("mount", "--make-shared", d.Path)
 	if d.Found == "private" {
 		return []fact.Command{share}
 	}
 	return []fact.Command{
 		fact.Cmd("mkdir", "-p", d.Path),
-		fact.Cmd("mount", "--rbind", d.Path, d.Path),
+		fact.Cmd("sh", "-c", "mountpoint -q "+path+" || mount --rbind "+path+" "+path),
 		share,
 	}
 }
