@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -53,10 +55,22 @@ func (a *app) readFile(name string) ([]byte, error) {
 		return io.ReadAll(a.in)
 	}
 	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fail.New(fail.NotFound, "read "+name, "%w", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fail.New(fail.NotFound, "read "+name, "there is no such file")
+	case err != nil:
+		return nil, fail.New(fail.Usage, "read "+name, "%w", cause(err))
 	}
 	return data, nil
+}
+
+// cause is what the kernel said, without the path that a sentence names already.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }
 
 func newExportCmd(a *app) *cobra.Command {

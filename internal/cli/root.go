@@ -53,7 +53,27 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	case errors.Is(err, syscall.EPIPE):
 		return int(fail.Failed) // nobody reads any more
 	}
+	if !a.parsed && wantsJSON(args) {
+		a.output = "json"
+	}
 	return a.fail(err)
+}
+
+// wantsJSON looks for -o json in words that were not understood as a whole.
+func wantsJSON(args []string) bool {
+	line := " " + strings.Join(args, " ") + " "
+	for _, flag := range []string{" -o json ", " -o=json ", " -ojson ", " --output json ", " --output=json "} {
+		if strings.Contains(line, flag) {
+			return true
+		}
+	}
+	return false
+}
+
+// flagError leaves out what the parser of a value says of itself.
+func flagError(c *cobra.Command, err error) error {
+	why, _, _ := strings.Cut(err.Error(), " flag: ")
+	return fail.New(fail.Usage, c.CommandPath(), "%s", why).Try("%s --help", c.CommandPath())
 }
 
 const long = `cnet builds container networking on this host from scratch and in the open:
@@ -77,6 +97,7 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { a.parsed = true },
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

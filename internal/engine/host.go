@@ -42,6 +42,9 @@ func (h *host) RAUplinks() ([]string, error) { return route.RAUplinks(h.ctx) }
 // Firewall is the backend that was asked for, or the first that the host has.
 func (h *host) Firewall() (string, error) {
 	name := h.firewall
+	if err := topology.CheckFirewall(name); err != nil {
+		return "", err
+	}
 	if name == "" || name == "auto" {
 		name = nat.Iptables
 	}

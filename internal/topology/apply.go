@@ -122,7 +122,10 @@ func (t *Topology) applyContainer(c, old Container, h Host) error {
 		return err
 	}
 	switch {
-	case c.Nameservers != nil:
+	case c.Nameservers != nil || c.Search != nil:
+		if err := c.checkResolver(); err != nil {
+			return err
+		}
 		k.Nameservers, k.Search = c.Nameservers, c.Search
 	case old.Name != "":
 		k.Nameservers, k.Search = old.Nameservers, old.Search

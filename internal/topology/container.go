@@ -2,6 +2,9 @@ package topology
 
 import (
 	"fmt"
+	"net/netip"
+	"strings"
+	"unicode"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -56,6 +59,21 @@ func (t *Topology) adoptable(name, path string, h Host) error {
 		if other, err := h.Namespace(NetnsPath(c.Name)); err == nil && other == id {
 			return fail.New(fail.Conflict, "container "+name, "%s is the namespace of container %s", path, c.Name).
 				Try("cnet create %s --share %s", name, c.Name)
+		}
+	}
+	return nil
+}
+
+// checkResolver refuses what would be another line of resolv.conf, or none.
+func (c Container) checkResolver() error {
+	for _, s := range c.Nameservers {
+		if _, err := netip.ParseAddr(s); err != nil {
+			return fail.New(fail.Usage, "container "+c.Name, "the nameserver %s is not an IP address", quote(s))
+		}
+	}
+	for _, s := range c.Search {
+		if s == "" || strings.ContainsFunc(s, unicode.IsSpace) {
+			return fail.New(fail.Usage, "container "+c.Name, "the search domain %s is not a domain", quote(s))
 		}
 	}
 	return nil

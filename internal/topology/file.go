@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,10 @@ func fileError(name string, data []byte, err error) error {
 	number, why := 0, ""
 	var y yaml.Error
 	var own *fail.Error
+	var form *yaml.TypeError
 	switch {
+	case errors.As(err, &form) && form.Token != nil:
+		number, why = form.Token.Position.Line, "what stands there should be "+formOf(form.DstType)
 	case errors.As(err, &own): // the text of a value of ours
 		number, why = lineOf(data, err), own.Error()
 	case errors.As(err, &y) && y.GetToken() != nil && y.GetToken().Position != nil:
@@ -57,6 +61,21 @@ func fileError(name string, data []byte, err error) error {
 		return fail.New(fail.Usage, name, "%s", why)
 	}
 	return fail.New(fail.Usage, fmt.Sprintf("%s:%d", name, number), "%s, in the line %q", why, strings.TrimSpace(lines[number-1]))
+}
+
+// formOf is a type of Go in the words of a document.
+func formOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "a group of fields"
+	}
+	return "text"
 }
 
 // lineOf is the line of the first value that err quotes; 0 if there is none.

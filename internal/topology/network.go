@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -89,6 +90,7 @@ func (s NetworkSpec) network() (Network, error) {
 // complete checks a network and fills in what was left to cnet.
 func (t *Topology) complete(n *Network, h Host) error {
 	what := "network " + n.Name
+	n.IPv6 = n.IPv6 || n.Subnet6.IsValid()
 	switch n.Driver {
 	case "":
 		n.Driver = Bridge
@@ -103,6 +105,17 @@ func (t *Topology) complete(n *Network, h Host) error {
 		}
 	}
 	var err error
+	if n.Isolation != "" && n.Isolation != ByFilter && n.Isolation != ByPort {
+		return fail.New(fail.Usage, what, "there is no isolation %s", quote(n.Isolation)).Try("leave isolation to cnet")
+	}
+	if err := CheckFirewall(n.Firewall); err != nil {
+		return err
+	}
+	for _, l := range n.RAUplinks {
+		if strings.ContainsAny(l, "/ \n") {
+			return fail.New(fail.Usage, what, "%s is no link", quote(l)).Try("leave ra_uplinks to cnet")
+		}
+	}
 	if n.Firewall == "" || n.Firewall == "auto" {
 		if n.Firewall, err = h.Firewall(); err != nil {
 			return err
@@ -142,6 +155,15 @@ func (t *Topology) raUplinks(h Host) ([]string, error) {
 		}
 	}
 	return links, err
+}
+
+// CheckFirewall refuses what is not the name of a firewall backend.
+func CheckFirewall(name string) error {
+	switch name {
+	case "", "auto", "iptables", "nftables":
+		return nil
+	}
+	return fail.New(fail.Usage, "firewall "+quote(name), "there is no such backend").Try("--firewall iptables")
 }
 
 // minMTU is the least a link must carry, in bytes (RFC 791, RFC 8200).

@@ -96,8 +96,10 @@ func segment() []fact.Fact {
 		netns.Dir{Path: "/run/netns"},
 		netns.Named{Path: Outside},
 		netns.Named{Path: Neighbour},
-		// A new namespace may inherit these from the machine.
+		// A new namespace inherits these from the machine. A kernel that stops
+		// forwarding begins to accept redirects (ip-sysctl.rst).
 		sysctl.Setting{Name: "net.ipv4.ip_forward", Value: "0"},
+		sysctl.Setting{Name: "net.ipv4.conf.all.accept_redirects", Value: "1"},
 		sysctl.Setting{Netns: Outside, Name: "net.ipv4.ip_forward", Value: "0"},
 		sysctl.Setting{Netns: Neighbour, Name: "net.ipv4.ip_forward", Value: "0"},
 		bridge.Bridge{Netns: Outside, Name: lan},

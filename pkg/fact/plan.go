@@ -3,6 +3,7 @@ package fact
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 )
 
 // Step is one fact to make or to break.
@@ -110,8 +111,8 @@ func Same(a, b Fact) bool {
 	return ra && rb && a.Key() == b.Key() && sameBut(a, b)
 }
 
-// sameBut compares the JSON of two facts without the field "found", which by
-// convention holds the value that a Rememberer found.
+// sameBut compares the JSON of two facts without the fields whose names begin
+// with "found": by convention they hold what a Rememberer found.
 func sameBut(a, b Fact) bool {
 	return reflect.DeepEqual(fields(a), fields(b))
 }
@@ -125,7 +126,11 @@ func fields(f Fact) map[string]any {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil
 	}
-	delete(m, "found")
+	for name := range m {
+		if strings.HasPrefix(name, "found") {
+			delete(m, name)
+		}
+	}
 	return m
 }
 

@@ -27,8 +27,11 @@ type Setting struct {
 	Value string `json:"value"`
 	// Found is the value before: for a link that is yet to come, the one that
 	// the kernel gives to new links. Where it is empty nothing is put back.
-	Found string     `json:"found,omitempty"`
-	Of    []fact.Key `json:"of,omitempty"` // what it goes with
+	Found string `json:"found,omitempty"`
+	// Beside are the settings that the kernel changes along with this one, with
+	// their values before, where putting Found back would not bring them back.
+	Beside map[string]string `json:"found_beside,omitempty"`
+	Of     []fact.Key        `json:"of,omitempty"` // what it goes with
 }
 
 func (s Setting) Key() fact.Key {
@@ -76,7 +79,8 @@ func (s Setting) Remember(context.Context) (fact.Fact, error) {
 		return nil, err
 	}
 	s.Found = found
-	return s, nil
+	s.Beside, err = s.beside()
+	return s, err
 }
 
 func (s Setting) Probe(context.Context) (fact.Truth, error) {
@@ -106,7 +110,15 @@ func (s Setting) Break(context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.write(s.Found)
+	if err := s.write(s.Found); err != nil {
+		return err
+	}
+	for _, b := range s.sides() {
+		if err := b.write(b.Value); err != nil && !netns.Gone(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s Setting) Commands(v fact.Verb) []fact.Command {
@@ -118,7 +130,11 @@ func (s Setting) Commands(v fact.Verb) []fact.Command {
 	case s.Found == "":
 		return nil
 	}
-	return []fact.Command{netns.Cmd(s.Netns, "sysctl", "-qw", s.Name+"="+s.Found)}
+	back := []fact.Command{netns.Cmd(s.Netns, "sysctl", "-qw", s.Name+"="+s.Found)}
+	for _, b := range s.sides() {
+		back = append(back, b.Commands(fact.Make)...)
+	}
+	return back
 }
 
 func (s Setting) read() (value string, err error) {

@@ -17,12 +17,15 @@ func TestMain(m *testing.M) { hosttest.Main(m) }
 const web = "/run/netns/web"
 
 func TestTwoWorlds(t *testing.T) {
-	const setup = "ip netns add web; touch /run/other; unshare --net=/run/other true; ip link add a.5 type veth peer name b"
+	const setup = "ip netns add web; touch /run/other; unshare --net=/run/other true; ip link add a.5 type veth peer name b;" +
+		// what the kernel changes together with forwarding, as a hardened host may have it
+		" sysctl -qw net.ipv4.conf.all.accept_redirects=0 net/ipv4/conf/a.5/forwarding=1 net/ipv6/conf/a.5/forwarding=1"
 	for _, c := range []struct {
 		name  string
 		facts []fact.Fact
 	}{
 		{"host", []fact.Fact{sysctl.Setting{Name: "net.ipv4.ip_forward", Value: "1"}}},
+		{"host, IPv6", []fact.Fact{sysctl.Setting{Name: "net.ipv6.conf.all.forwarding", Value: "1"}}},
 		{"already so", []fact.Fact{sysctl.Setting{Name: "net.ipv4.ip_forward", Value: "0"}}},
 		{"inside", []fact.Fact{sysctl.Setting{Netns: web, Name: "net.ipv4.conf.lo.route_localnet", Value: "1"}}},
 		{"unnamed namespace", []fact.Fact{sysctl.Setting{Netns: "/run/other", Name: "net.ipv6.conf.all.forwarding", Value: "1"}}},
