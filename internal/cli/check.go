@@ -58,9 +58,9 @@ func (a *app) showFindings(found, bad []engine.Finding, verbose bool) {
 		show = found
 	}
 	for _, f := range show {
-		fmt.Fprintf(a.out, "%-8s %s\n", stateOf(f), wrap("         "+f.Fact.Say(), "         ")[9:])
+		fmt.Fprintln(a.out, labelled(stateOf(f), f.Fact.Say()))
 		if d := detail(f); d != "" {
-			fmt.Fprintln(a.out, wrap("         "+d, "         "))
+			fmt.Fprintln(a.out, labelled("", d))
 		}
 	}
 	if len(bad) == 0 {

@@ -72,7 +72,10 @@ func wantsJSON(args []string) bool {
 
 // flagError leaves out what the parser of a value says of itself.
 func flagError(c *cobra.Command, err error) error {
-	why, _, _ := strings.Cut(err.Error(), " flag: ")
+	why := err.Error()
+	if strings.HasPrefix(why, "invalid argument") {
+		why, _, _ = strings.Cut(why, " flag: ")
+	}
 	return fail.New(fail.Usage, c.CommandPath(), "%s", why).Try("%s --help", c.CommandPath())
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cnetlab/cnet/internal/engine"
 	"github.com/cnetlab/cnet/internal/topology"
+	"github.com/cnetlab/cnet/pkg/fact"
 )
 
 // delta is the difference between two topologies, object by object.
@@ -78,16 +79,21 @@ func summary(ch engine.Change) []string {
 	lines = append(lines, deleted("container", d.goneContainers)...)
 	lines = append(lines, deleted("network", d.goneNetworks)...)
 	if len(lines) == 0 {
-		return []string{unchanged(ch)}
+		return sentences(ch.Plan.Steps)
 	}
 	return lines
 }
 
-func unchanged(ch engine.Change) string {
-	if n := len(ch.Plan.Steps); n > 0 {
-		return count(n, "step") + " done"
+// sentences tell of a change to the kernel alone, as repair makes it.
+func sentences(steps []fact.Step) []string {
+	if len(steps) == 0 {
+		return []string{"nothing to do"}
 	}
-	return "nothing to do"
+	lines := make([]string, len(steps))
+	for i, s := range steps {
+		lines[i] = labelled(map[fact.Verb]string{fact.Make: "made", fact.Break: "undone"}[s.Verb], s.Fact.Say())
+	}
+	return lines
 }
 
 func deleted(thing string, names []string) []string {

@@ -41,6 +41,12 @@ func wrap(text, indent string) string {
 	return b.String()
 }
 
+// labelled is text, wrapped, beside a label of at most 8 letters.
+func labelled(label, text string) string {
+	const margin = "         "
+	return fmt.Sprintf("%-8s %s", label, wrap(margin+text, margin)[len(margin):])
+}
+
 // style marks text on a terminal and leaves it as it is elsewhere.
 type style struct{ on bool }
 

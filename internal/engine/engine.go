@@ -103,7 +103,7 @@ func (e *Engine) open(ctx context.Context, what string, dry bool) (_ context.Con
 
 // lock takes the lock and settles what an earlier command left unfinished.
 func (e *Engine) lock(ctx context.Context, what string) (unlock func(), err error) {
-	if err := permitted(what); err != nil {
+	if err := permitted(what, "changing the host's network"); err != nil {
 		return nil, err
 	}
 	l, err := e.Store.Lock(ctx, e.Wait, what)

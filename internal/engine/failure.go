@@ -46,11 +46,11 @@ func explainFailure(what string, err error) *fail.Error {
 }
 
 // permitted refuses who cannot change the kernel before anything is looked at.
-func permitted(what string) error {
+func permitted(what, doing string) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	return fail.New(fail.NotPermitted, what, "changing the host's network needs root").
+	return fail.New(fail.NotPermitted, what, "%s needs root", doing).
 		Try("sudo cnet …, or try it without root: cnet sandbox")
 }
 

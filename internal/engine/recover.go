@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -43,7 +44,7 @@ func (e *Engine) recover(ctx context.Context) error {
 	if finish {
 		return e.finish(f, boot, committed)
 	}
-	return e.Store.End()
+	return errors.Join(e.Store.Unstage(f.Files), e.Store.End())
 }
 
 // finish writes the files of a change. After a reboot only what survives one is written.
@@ -58,7 +59,9 @@ func (e *Engine) finish(f journalFile, boot string, committed bool) error {
 		}
 	}
 	if !committed {
-		return e.save(files)
+		if err := e.Store.Commit(); err != nil {
+			return err
+		}
 	}
 	if err := e.Store.Apply(files); err != nil {
 		return err

@@ -30,25 +30,42 @@ func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) e
 	if len(steps) == 0 && len(files) == 0 {
 		return nil
 	}
-	j := journal{What: what, Steps: steps, Files: files}
-	if err := e.begin(j); err != nil {
+	j := journal{What: what, Steps: steps, Gone: c.Plan.Gone, Files: files}
+	if err := e.prepare(j); err != nil {
 		return explainFailure(what, err)
 	}
 	if e.Watch != nil {
 		e.Watch.Start(fact.Plan{Steps: steps, Gone: c.Plan.Gone})
 	}
-	if done, err := e.run(ctx, steps); err != nil {
-		return e.rollBack(ctx, what, done, err)
+	done, err := e.run(ctx, steps)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return e.rollBack(ctx, j, done, err)
 	}
 	return e.save(files)
 }
 
-// save writes the files of a change whose kernel part is done.
+// prepare writes the journal and lays the files ready, so that a full disk is
+// found before the kernel is touched.
+func (e *Engine) prepare(j journal) error {
+	err := e.begin(j)
+	if err == nil {
+		err = e.Store.Stage(j.Files)
+	}
+	if err != nil {
+		return errors.Join(err, e.Store.Unstage(j.Files), e.Store.End())
+	}
+	return nil
+}
+
+// save puts the files of a change in place whose kernel part is done.
 func (e *Engine) save(files []store.File) error {
 	if err := e.Store.Commit(); err != nil {
 		return err
 	}
-	if err := e.Store.Apply(files); err != nil {
+	if err := e.Store.Settle(files); err != nil {
 		return fail.New(fail.Failed, "save the change", "the kernel is changed but the files are not: %w", err).
 			Try("make room or mend the folder; the next cnet command goes on from here")
 	}
@@ -138,27 +155,31 @@ func madeAfter(made []fact.Fact, c Change, steps []fact.Step) []fact.Fact {
 }
 
 // rollBack takes back the steps that were done and returns the failure in words.
-func (e *Engine) rollBack(ctx context.Context, what string, done []fact.Step, cause error) error {
+func (e *Engine) rollBack(ctx context.Context, j journal, done []fact.Step, cause error) error {
 	if e.Watch != nil {
 		e.Watch.Back(cause)
 	}
-	undone, err := e.undo(context.WithoutCancel(ctx), done)
-	failure := explainFailure(what, cause)
+	undone, err := e.undo(context.WithoutCancel(ctx), done, j.Gone)
+	failure := explainFailure(j.What, cause)
 	if err != nil {
 		failure.Next = "cnet repair"
 		failure.Why += fmt.Sprintf("; taking it back failed too: %v", err)
 		return failure
 	}
-	if err := e.Store.End(); err != nil {
+	if err := errors.Join(e.Store.Unstage(j.Files), e.Store.End()); err != nil {
 		return errors.Join(failure, err)
 	}
 	failure.Why += "; " + undone
 	return failure
 }
 
-// undo takes steps back and says how many.
-func (e *Engine) undo(ctx context.Context, steps []fact.Step) (string, error) {
-	return fmt.Sprintf("rolled back (%s undone)", count(len(steps), "step")), settleAll(ctx, fact.Reverse(steps))
+// undo takes steps back, and what went by itself with them, and says how many.
+func (e *Engine) undo(ctx context.Context, steps []fact.Step, gone []fact.Fact) (string, error) {
+	back := fact.Reverse(steps)
+	for i := len(gone) - 1; i >= 0; i-- {
+		back = append(back, fact.Step{Verb: fact.Make, Fact: gone[i]})
+	}
+	return fmt.Sprintf("rolled back (%s undone)", count(len(steps), "step")), settleAll(ctx, back)
 }
 
 // settleAll does steps whose outcome may be reached already. It goes on after a
@@ -214,6 +235,7 @@ func settle(ctx context.Context, s fact.Step) error {
 type journal struct {
 	What  string
 	Steps []fact.Step
+	Gone  []fact.Fact // what ends by itself; not written down: a change that breaks is finished
 	Files []store.File
 }
 

@@ -81,21 +81,52 @@ func readAll(dir string, each func(path string, data []byte) error) error {
 // Apply writes and removes files. Doing it again does no harm, so that a change
 // cut off in the middle can be applied once more.
 func (s Store) Apply(files []File) error {
+	if err := s.Stage(files); err != nil {
+		return err
+	}
+	return s.Settle(files)
+}
+
+// Stage writes files beside their places, where nobody reads them. What can
+// fail for want of room fails here.
+func (s Store) Stage(files []File) error {
+	for _, f := range files {
+		if f.Content == nil {
+			continue
+		}
+		if err := s.mkdir(filepath.Dir(f.Path)); err != nil {
+			return fmt.Errorf("write %s: %w", f.Path, err)
+		}
+		if err := s.stage(f.Path, f.Content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unstage removes what Stage wrote.
+func (s Store) Unstage(files []File) error {
+	for _, f := range files {
+		if err := remove(staged(f.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Settle puts staged files in place and removes the others.
+func (s Store) Settle(files []File) error {
 	dirs := make(map[string]bool)
 	for _, f := range files {
-		dir := filepath.Dir(f.Path)
-		dirs[dir] = true
+		dirs[filepath.Dir(f.Path)] = true
 		if f.Content == nil {
-			if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("remove %s: %w", f.Path, err)
+			if err := remove(f.Path); err != nil {
+				return err
 			}
 			continue
 		}
-		if err := s.mkdir(dir); err != nil {
+		if err := os.Rename(staged(f.Path), f.Path); err != nil {
 			return fmt.Errorf("write %s: %w", f.Path, err)
-		}
-		if err := s.write(f.Path, f.Content); err != nil {
-			return err
 		}
 	}
 	for _, dir := range sorted(dirs) {
@@ -132,8 +163,29 @@ func (s Store) mkdir(dir string) error {
 func (s Store) Lasting(path string) bool { return strings.HasPrefix(path, s.State) }
 
 // write replaces the file at path by content as a whole or not at all.
-func (s Store) write(path string, content []byte) (err error) {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+func (s Store) write(path string, content []byte) error {
+	if err := s.stage(path, content); err != nil {
+		return err
+	}
+	return os.Rename(staged(path), path)
+}
+
+// staged is where the file at path is laid ready.
+func staged(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+}
+
+// remove removes a file that may be gone already.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", path, err)
+	}
+	return nil
+}
+
+// stage lays content ready for the file at path.
+func (s Store) stage(path string, content []byte) (err error) {
+	tmp := staged(path)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -158,10 +210,7 @@ func (s Store) write(path string, content []byte) (err error) {
 			return err
 		}
 	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return f.Close()
 }
 
 func syncDir(dir string) error {

@@ -135,12 +135,20 @@ func (c *compiler) container(k Container) {
 		c.add(owner, netns.Named{Path: path})
 	}
 	if k.Share == "" {
-		c.add(owner, route.Up{Netns: path, Link: "lo", Of: of})
+		c.add(owner, route.Up{Netns: path, Link: "lo", Source: k.source(), Of: of})
 	}
 	c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/hosts", Content: c.hosts(k)})
 	if text := resolvConf(k); text != "" {
 		c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/resolv.conf", Content: text})
 	}
+}
+
+// source is the path of an adopted namespace before it is pinned.
+func (k Container) source() string {
+	if k.Netns == NetnsPath(k.Name) {
+		return ""
+	}
+	return k.Netns
 }
 
 // attachment adds the cable from a container to a network, and the container's

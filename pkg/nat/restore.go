@@ -62,6 +62,7 @@ func run(ctx context.Context, name, input string, args ...string) ([]byte, error
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.Stdin = strings.NewReader(input)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the caller to hear
 	var out, msg bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &msg
 	if err := cmd.Run(); err != nil {
@@ -87,7 +88,8 @@ func (e *commandError) classify() error {
 	return e
 }
 
-// restore makes changes: all of a table, or none of it.
+// restore makes changes: all of a table, or none of it. It is short and is not
+// cut off in the middle when ctx ends: nobody could tell what it had done.
 func restore(ctx context.Context, ipv6 bool, list lines) error {
 	if len(list) == 0 {
 		return nil
@@ -97,7 +99,7 @@ func restore(ctx context.Context, ipv6 bool, list lines) error {
 			return fmt.Errorf("rule %q holds a line break", l.words)
 		}
 	}
-	_, err := run(ctx, program(ipv6)+"-restore", list.text(), "--noflush", "-w", strconv.Itoa(lockSeconds))
+	_, err := run(context.WithoutCancel(ctx), program(ipv6)+"-restore", list.text(), "--noflush", "-w", strconv.Itoa(lockSeconds))
 	return err
 }
 

@@ -25,7 +25,7 @@ func (n Named) Say() string { return fmt.Sprintf("There is a network namespace %
 func (Named) Creates() {}
 
 func (n Named) Why() string {
-	return "Without it there is no network stack of its own to give addresses and routes to."
+	return "There would be no network stack of its own to give addresses and routes to."
 }
 
 func (n Named) Probe(context.Context) (fact.Truth, error) { return truth(n.Path) }

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
@@ -26,7 +27,11 @@ func Kinds() []fact.Kind {
 type Up struct {
 	Netns string `json:"netns,omitempty"` // path; "" is the host
 	Link  string `json:"link"`
-	// Found is "up" if the link was up before; then it stays up.
+	// Source is the path of the namespace before it is pinned at Netns, if it
+	// is another's: there its links are looked at.
+	Source string `json:"source,omitempty"`
+	// Found is "up" if the link was up before; then it stays up. It is "down"
+	// if a loopback link was down that had been up: it has its address already.
 	Found string     `json:"found,omitempty"`
 	Of    []fact.Key `json:"of,omitempty"` // what it goes with
 }
@@ -40,15 +45,33 @@ func (u Up) Say() string { return netns.SayLink(u.Netns, u.Link) + " is up." }
 func (u Up) Why() string { return "A link that is down neither sends nor receives." }
 
 func (u Up) Remember(ctx context.Context) (fact.Fact, error) {
-	up, err := u.isUp(ctx)
+	found, err := u.look(ctx)
+	if netns.Gone(err) && u.Source != "" {
+		found, err = Up{Netns: u.Source, Link: u.Link}.look(ctx)
+	}
 	if err != nil && !netns.Gone(err) {
 		return nil, err
 	}
-	u.Found = ""
-	if up {
-		u.Found = "up"
-	}
+	u.Found = found
 	return u, nil
+}
+
+// look returns what is there, in the words of Found.
+func (u Up) look(ctx context.Context) (string, error) {
+	up, err := u.isUp(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case up:
+		return "up", nil
+	case u.Link != loopback:
+		return "", nil
+	}
+	truth, err := u.ownAddress().Probe(ctx)
+	if truth.State == fact.Absent {
+		return "", err
+	}
+	return "down", err
 }
 
 func (u Up) Probe(ctx context.Context) (fact.Truth, error) {
@@ -80,7 +103,18 @@ func (u Up) Break(ctx context.Context) error {
 	if err := netns.SetLink(ctx, u.Netns, u.Link, 0, unix.IFF_UP); err != nil && !netns.Gone(err) {
 		return err
 	}
+	if u.Link == loopback && u.Found == "" {
+		return u.ownAddress().Break(ctx)
+	}
 	return nil
+}
+
+const loopback = "lo"
+
+// ownAddress is what the kernel gives a loopback link that comes up without an
+// address, and does not take back.
+func (u Up) ownAddress() Address {
+	return Address{Netns: u.Netns, Link: u.Link, Prefix: netip.MustParsePrefix("127.0.0.1/8")}
 }
 
 func (u Up) Commands(v fact.Verb) []fact.Command {
@@ -92,5 +126,13 @@ func (u Up) Commands(v fact.Verb) []fact.Command {
 	case u.Found == "up":
 		return nil
 	}
-	return []fact.Command{netns.IP(u.Netns, "link", "set", "dev", u.Link, "down")}
+	down := []fact.Command{netns.IP(u.Netns, "link", "set", "dev", u.Link, "down")}
+	if u.Link != loopback || u.Found != "" {
+		return down
+	}
+	for _, c := range u.ownAddress().Commands(fact.Break) {
+		c.MayFail = true
+		down = append(down, c)
+	}
+	return down
 }
