@@ -9,6 +9,9 @@ import (
 	"github.com/cnetlab/cnet/internal/topology"
 )
 
+// maxCount is more containers than one host carries: 320 kB of kernel memory each.
+const maxCount = 65536
+
 // createFlags are the flags of create; those of connect and publish do the
 // next steps too.
 type createFlags struct {
@@ -78,6 +81,8 @@ func (f *createFlags) names(args []string) ([]string, error) {
 	switch {
 	case bulk && len(args) > 0:
 		return nil, fail.New(fail.Usage, "create", "give names, or --count and --prefix, not both")
+	case f.count > maxCount:
+		return nil, fail.New(fail.Usage, "create", "--count is at most %d", maxCount)
 	case bulk && (f.count < 1 || f.prefix == ""):
 		return nil, fail.New(fail.Usage, "create", "--count (at least 1) and --prefix go together").
 			Try("cnet create --count 3 --prefix node")

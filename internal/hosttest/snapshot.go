@@ -72,19 +72,28 @@ func where(ns string) string {
 // not there prints nothing.
 func run(t testing.TB, ns string, argv ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(argv[0]); err != nil {
-		return ""
+	out, err := try(ns, argv...)
+	if err != nil {
+		t.Fatalf("%s: %s: %v", where(ns), strings.Join(argv, " "), err)
 	}
-	if ns != "" {
-		argv = append([]string{"nsenter", "--net=/run/netns/" + ns}, argv...)
+	return out
+}
+
+func try(ns string, argv ...string) (string, error) {
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return "", nil
 	}
 	var out, problem bytes.Buffer
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = &out, &problem
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, problem.String())
+	path := ""
+	if ns != "" {
+		path = "/run/netns/" + ns
 	}
-	return out.String()
+	if err := netns.Do(path, cmd.Run); err != nil {
+		return out.String(), fmt.Errorf("%w\n%s", err, problem.String())
+	}
+	return out.String(), nil
 }
 
 func stack(t testing.TB, ns string, links linkTable) (lines []string) {
@@ -103,10 +112,11 @@ func stack(t testing.TB, ns string, links linkTable) (lines []string) {
 // namespace the kernel does not say which tables of the old iptables are in use.
 func saved(t testing.TB, ns, program string) string {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		return ""
+	out, err := try(ns, program)
+	if err != nil {
+		return "unreadable"
 	}
-	return run(t, ns, "sh", "-c", program+" 2>/dev/null || echo unreadable")
+	return out
 }
 
 func prefixed(word string, lines []string) []string {
@@ -133,8 +143,8 @@ var volatile = regexp.MustCompile(`nf_conntrack_count|tcp_fastopen_key|stable_se
 
 func settings(t testing.TB, ns string) (lines []string) {
 	t.Helper()
-	// grep fails for the settings that cannot be read; -s keeps it silent.
-	for _, l := range strings.Split(run(t, ns, "sh", "-c", "grep -rs . /proc/sys/net || true"), "\n") {
+	out, _ := try(ns, "grep", "-rs", ".", "/proc/sys/net") // fails for the settings that cannot be read
+	for _, l := range strings.Split(out, "\n") {
 		if l = strings.TrimPrefix(l, "/proc/sys/"); l != "" && !volatile.MatchString(l) {
 			lines = append(lines, "sysctl "+l)
 		}

@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"net/netip"
+	"sort"
 	"strings"
 	"unicode"
 
@@ -44,8 +45,10 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 	}
 	c := Container{Name: s.Name, Netns: s.Netns, Share: s.Share}
 	c.Nameservers, c.Search = h.Resolvers()
-	t.Containers = append(t.Containers, c)
-	t.Sort()
+	at := sort.Search(len(t.Containers), func(i int) bool { return t.Containers[i].Name >= c.Name })
+	t.Containers = append(t.Containers, Container{})
+	copy(t.Containers[at+1:], t.Containers[at:])
+	t.Containers[at] = c
 	return nil
 }
 
@@ -139,6 +142,9 @@ func (t *Topology) Connect(name string, s AttachSpec) error {
 	if c.Attachment(n.Name) != nil {
 		return fail.New(fail.Conflict, what, "it is connected already").Try("cnet inspect %s", name)
 	}
+	if err := t.room(n, what); err != nil {
+		return err
+	}
 	a := Attachment{Network: n.Name, Aliases: s.Aliases}
 	for _, alias := range s.Aliases {
 		if err := CheckName("alias", alias); err != nil {
@@ -157,6 +163,27 @@ func (t *Topology) Connect(name string, s AttachSpec) error {
 	}
 	a.DefaultRoute = &leads
 	c.Networks = append(c.Networks, a)
+	return nil
+}
+
+// maxPorts is what a bridge takes (BR_MAX_PORTS in net/bridge/br_private.h).
+const maxPorts = 1023
+
+// room refuses one port more than a network's bridge can have.
+func (t *Topology) room(n *Network, what string) error {
+	if n.Driver != Bridge {
+		return nil
+	}
+	ports := 0
+	for i := range t.Containers {
+		if t.Containers[i].Attachment(n.Name) != nil {
+			ports++
+		}
+	}
+	if ports >= maxPorts {
+		return fail.New(fail.Conflict, what, "its bridge has %d ports, and a bridge takes no more", maxPorts).
+			Try("cnet network create NAME, for another")
+	}
 	return nil
 }
 

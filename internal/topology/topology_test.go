@@ -197,3 +197,15 @@ func TestLinkNamesAreShortAndApart(t *testing.T) {
 		}
 	}
 }
+
+func TestABridgeIsFull(t *testing.T) {
+	var topo Topology
+	network(t, &topo, NetworkSpec{Name: "lab", Subnet: "10.64.0.0/16"})
+	for i := 0; i < maxPorts; i++ {
+		container(t, &topo, fmt.Sprintf("c%d", i), "lab")
+	}
+	must(t, topo.AddContainer(ContainerSpec{Name: "more"}, plain{}))
+	if err := topo.Connect("more", AttachSpec{Network: "lab"}); fail.KindOf(err) != fail.Conflict {
+		t.Errorf("one port too many: %v, want a conflict", err)
+	}
+}
