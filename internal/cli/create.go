@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -145,6 +146,9 @@ func (f *createFlags) namespace(name string) (string, error) {
 	case f.pid < 0:
 		return "", fail.New(fail.Usage, "create "+name, "%d is no process", f.pid)
 	case f.pid != 0:
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", f.pid)); err != nil {
+			return "", fail.New(fail.NotFound, "create "+name, "there is no process %d", f.pid)
+		}
 		return fmt.Sprintf("/proc/%d/ns/net", f.pid), nil
 	}
 	return f.netns, nil

@@ -37,6 +37,8 @@ func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) e
 	if e.Watch != nil {
 		e.Watch.Start(fact.Plan{Steps: steps, Gone: c.Plan.Gone})
 	}
+	heard := context.AfterFunc(ctx, func() { e.note("interrupted; the step under way is finished first") })
+	defer heard()
 	done, err := e.run(ctx, steps)
 	if err == nil {
 		err = ctx.Err()
