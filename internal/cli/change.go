@@ -35,7 +35,7 @@ func (a *app) change(c *cobra.Command, mutate engine.Mutation) error {
 }
 
 // typed is the command as the user typed it, for the lock, the journal and the
-// head of a script.
+// head of a script, where it has to stay on one line.
 func typed() string {
 	words := []string{"cnet"}
 	for _, w := range os.Args[1:] {
@@ -43,7 +43,7 @@ func typed() string {
 			words = append(words, fact.Quote(w))
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(strings.Join(words, " "))
 }
 
 // showPlan shows what a dry run found.
@@ -106,7 +106,7 @@ func resultOf(ch engine.Change) result {
 	return r
 }
 
-// spec must be given for exactly one name.
+// oneOnly refuses a flag that belongs to one container where several are named.
 func oneOnly(names []string, flag string, given bool) error {
 	if given && len(names) != 1 {
 		return fail.New(fail.Usage, "--"+flag, "it belongs to one container, and %d are named", len(names)).

@@ -143,7 +143,7 @@ func (f *createFlags) namespace(name string) (string, error) {
 	switch {
 	case f.pid != 0 && f.netns != "":
 		return "", fail.New(fail.Usage, "create "+name, "--pid and --netns both name a namespace; give one")
-	case f.pid < 0:
+	case f.pid < 0, f.pid == 0 && f.attach.cmd.Flags().Changed("pid"):
 		return "", fail.New(fail.Usage, "create "+name, "%d is no process", f.pid)
 	case f.pid != 0:
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", f.pid)); err != nil {

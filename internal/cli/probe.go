@@ -1,11 +1,10 @@
 package cli
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -14,7 +13,7 @@ import (
 )
 
 func newProbeCmd(a *app) *cobra.Command {
-	var timeout time.Duration
+	var timeout, wait time.Duration
 	c := &cobra.Command{
 		Use:   "probe [FROM] TARGET",
 		Short: "Ask a server, and name what goes wrong",
@@ -24,7 +23,7 @@ udp://HOST:PORT. Prints the answer or, where there is none, the name of the erro
 that the kernel gave and what that usually means among containers. The exit code
 is 0 if there was an answer and 1 if there was none.`,
 		Example: `  cnet probe http://127.0.0.1:8080
-  cnet probe web db:5432
+  cnet probe web 10.77.0.3:5432
   cnet probe web udp://10.77.0.3:53`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -36,24 +35,25 @@ is 0 if there was an answer and 1 if there was none.`,
 				return fail.New(fail.Usage, "--timeout "+timeout.String(), "it must be longer than 0").Try("--timeout 2s")
 			}
 			if len(args) == 2 {
-				return a.probeFrom(args[0], target, timeout)
+				return a.probeFrom(args[0], target, timeout, wait)
 			}
-			return a.probed(probe.Run(c.Context(), target, probe.Options{Timeout: timeout}))
+			return a.probed(await(c.Context(), target, probe.Options{Timeout: timeout}, wait))
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", probe.DefaultTimeout, "how long to wait for all of it")
+	c.Flags().DurationVar(&timeout, "timeout", probe.DefaultTimeout, "how long one try may take")
+	c.Flags().DurationVar(&wait, "wait", 0, "how long to try again while the server refuses, as one that starts does")
 	a.outputFlag(c)
 	return c
 }
 
 // probeFrom starts over inside a container: names are looked up on other
 // threads, so the whole process has to be inside.
-func (a *app) probeFrom(from string, target probe.Target, timeout time.Duration) error {
+func (a *app) probeFrom(from string, target probe.Target, timeout, wait time.Duration) error {
 	if err := a.enter(from, nil, ""); err != nil {
 		return err
 	}
 	return inside.Exec("/proc/self/exe", []string{
-		"cnet", "probe", "--timeout", timeout.String(), "--output", a.output, "--", target.String(),
+		"cnet", "probe", "--timeout", timeout.String(), "--wait", wait.String(), "--output", a.output, "--", target.String(),
 	})
 }
 
@@ -69,20 +69,26 @@ func (a *app) probed(r probe.Result) error {
 }
 
 func (a *app) showProbe(r probe.Result) error {
-	switch a.output {
-	case "":
-		_, err := fmt.Fprint(a.out, r.Text())
-		return err
-	case "yaml": // with the names that JSON has
-		text, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if text, err = yaml.JSONToYAML(text); err != nil {
-			return err
-		}
-		_, err = a.out.Write(text)
-		return err
+	if a.output != "" {
+		return a.data(r)
 	}
-	return a.data(r)
+	_, err := fmt.Fprint(a.out, r.Text())
+	return err
+}
+
+// await asks again and again while the server refuses, as one that is just
+// starting does, until wait is over.
+func await(ctx context.Context, t probe.Target, o probe.Options, wait time.Duration) probe.Result {
+	const pause = 20 * time.Millisecond
+	for end := time.Now().Add(wait); ; {
+		r := probe.Run(ctx, t, o)
+		if r.Errno != "ECONNREFUSED" || time.Now().After(end) {
+			return r
+		}
+		select {
+		case <-ctx.Done():
+			return r
+		case <-time.After(pause):
+		}
+	}
 }

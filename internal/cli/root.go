@@ -88,7 +88,7 @@ proves it, mends it, and takes it back without a trace.
   cnet network create lab
   cnet create web --network lab --publish 8080:80
   cnet exec -d web -- cnet serve --addr :80
-  cnet probe http://127.0.0.1:8080
+  cnet probe --wait 5s http://127.0.0.1:8080
   cnet delete web`
 
 func (a *app) root() *cobra.Command {

@@ -47,6 +47,7 @@ func (e *Engine) Repair(ctx context.Context, dry bool) (Change, error) {
 	c := Change{Before: s.topo, After: s.topo}
 	wanted := topology.Compile(s.topo)
 	holds, differs := e.standing(ctx, s, wanted)
+	holds = append(holds, unwanted(s.made, wanted)...)
 	c.Plan = fact.Diff(holds, wanted.Facts, differs...)
 	if err := feasible(c.Plan); err != nil {
 		return c, err
@@ -81,4 +82,16 @@ func (e *Engine) standing(ctx context.Context, s state, wanted topology.Compiled
 		}
 	}
 	return there, differs
+}
+
+// unwanted are the facts of the ledger that the topology does not want: of an
+// object whose file was lost.
+func unwanted(made []fact.Fact, wanted topology.Compiled) []fact.Fact {
+	var list []fact.Fact
+	for _, f := range made {
+		if wanted.Owner[f.Key()] == "" {
+			list = append(list, f)
+		}
+	}
+	return list
 }

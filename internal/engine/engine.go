@@ -82,12 +82,13 @@ func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (Chan
 	return c, e.carryOut(ctx, what, s, c)
 }
 
-// open loads the state, under the lock unless the run is dry. The context it
-// returns shares netlink handles and firewall readings among the facts of this
-// one command. done ends it all.
+// open loads the state, under the lock unless the run is dry, and begins a
+// session. done ends both.
 func (e *Engine) open(ctx context.Context, what string, dry bool) (_ context.Context, s state, done func(), err error) {
 	unlock := func() {}
-	if !dry {
+	if dry {
+		e.noteUnfinished()
+	} else {
 		if unlock, err = e.lock(ctx, what); err != nil {
 			return ctx, s, nil, err
 		}
@@ -96,22 +97,43 @@ func (e *Engine) open(ctx context.Context, what string, dry bool) (_ context.Con
 		unlock()
 		return ctx, s, nil, err
 	}
+	ctx, end := session(ctx)
+	return ctx, s, func() { end(); unlock() }, nil
+}
+
+// session shares netlink handles and firewall readings among the facts of one command.
+func session(ctx context.Context) (context.Context, func()) {
 	ctx, links := netns.Keep(ctx)
 	ctx, rules := nat.Keep(ctx)
-	return ctx, s, func() { rules(); links(); unlock() }, nil
+	return ctx, func() { rules(); links() }
+}
+
+// noteUnfinished tells who only looks of a change that was cut off.
+func (e *Engine) noteUnfinished() {
+	if data, _, err := e.Store.Pending(); err == nil && data != nil {
+		e.note("a change was cut off in the middle; the next command that changes something settles it first (cnet repair does)")
+	}
 }
 
 // lock takes the lock and settles what an earlier command left unfinished.
 func (e *Engine) lock(ctx context.Context, what string) (unlock func(), err error) {
+	if unlock, err = e.take(ctx, what); err != nil {
+		return nil, err
+	}
+	if err := e.recover(ctx); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+// take takes the lock.
+func (e *Engine) take(ctx context.Context, what string) (unlock func(), err error) {
 	if err := permitted(what, "changing the host's network"); err != nil {
 		return nil, err
 	}
 	l, err := e.Store.Lock(ctx, e.Wait, what)
 	if err != nil {
-		return nil, err
-	}
-	if err := e.recover(ctx); err != nil {
-		l.Unlock()
 		return nil, err
 	}
 	return func() {

@@ -32,7 +32,7 @@ func explainFailure(what string, err error) *fail.Error {
 	case errors.Is(err, context.Canceled):
 		f.Why, f.Next = "interrupted", ""
 	case errors.Is(err, fs.ErrExist):
-		f.Kind, f.Next = fail.Conflict, "remove what is there, or cnet check"
+		f.Kind, f.Next = fail.Conflict, "remove what is there; cnet reset, if an earlier cnet left it"
 	case errors.Is(err, fs.ErrPermission):
 		f.Kind, f.Next = fail.NotPermitted, "run it as root, or try it in a sandbox: cnet sandbox"
 	case errors.Is(err, exec.ErrNotFound):

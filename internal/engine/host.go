@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/sockets"
@@ -86,24 +85,15 @@ func (h *host) Namespace(path string) (uint64, error) {
 		}
 		return 0, fail.New(kind, what, "%w", err).Try("--netns with a path like /proc/PID/ns/net or /run/netns/NAME")
 	}
-	own, err := inode("/proc/thread-self/ns/net")
+	own, err := netns.Inode("/proc/thread-self/ns/net")
 	if err != nil {
 		return 0, err
 	}
-	id, err := inode(path)
+	id, err := netns.Inode(path)
 	if err == nil && id == own {
 		return 0, fail.New(fail.Usage, what, "it is the host's own").Try("cnet create NAME, to make one")
 	}
 	return id, err
-}
-
-// inode tells namespaces apart (namespaces(7)).
-func inode(path string) (uint64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, err
-	}
-	return info.Sys().(*syscall.Stat_t).Ino, nil
 }
 
 func (h *host) Exists(path string) bool {

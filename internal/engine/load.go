@@ -18,8 +18,9 @@ const version = 1
 
 // state is what the files say.
 type state struct {
-	topo topology.Topology
-	made []fact.Fact // in the order in which they are made
+	topo  topology.Topology
+	made  []fact.Fact         // in the order in which they are made
+	owner map[fact.Key]string // whom the ledger says each was made for
 }
 
 type networkFile struct {
@@ -72,17 +73,18 @@ func (e *Engine) load() (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	made, err := e.ledger()
-	return state{topo: t, made: inOrder(made, topology.Compile(t).Facts)}, err
+	s, err := e.ledger()
+	s.topo, s.made = t, inOrder(s.made, topology.Compile(t).Facts)
+	return s, err
 }
 
 // ledger reads the facts made in this boot, in no order.
-func (e *Engine) ledger() ([]fact.Fact, error) {
+func (e *Engine) ledger() (state, error) {
+	s := state{owner: make(map[fact.Key]string)}
 	boot, err := bootID()
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	var made []fact.Fact
 	err = e.Store.Ledgers(func(path string, data []byte) error {
 		var f ledgerFile
 		if err := decode(path, data, &f, &f.Version); err != nil {
@@ -92,10 +94,13 @@ func (e *Engine) ledger() ([]fact.Fact, error) {
 			return nil // the kernel has forgotten them
 		}
 		facts, err := e.decodeFacts(f.Facts)
-		made = append(made, facts...)
+		for _, made := range facts {
+			s.owner[made.Key()] = f.Owner
+		}
+		s.made = append(s.made, facts...)
 		return err
 	})
-	return made, err
+	return s, err
 }
 
 func (e *Engine) decodeFacts(records []fact.Record) ([]fact.Fact, error) {
@@ -223,6 +228,9 @@ func (e *Engine) ledgers(s state) (map[string]any, error) {
 	byOwner := make(map[string]*ledgerFile)
 	for _, f := range s.made {
 		o := owner[f.Key()]
+		if o == "" { // made for what is not in the topology any more
+			o = s.owner[f.Key()]
+		}
 		if o == "" {
 			o = topology.HostOwner
 		}

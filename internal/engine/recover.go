@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/pkg/fact"
 )
 
@@ -37,14 +36,23 @@ func (e *Engine) recover(ctx context.Context) error {
 			steps = fact.Reverse(steps)
 		}
 		if err := settleAll(ctx, steps); err != nil {
-			return fail.New(fail.Failed, "settle "+f.What, "it was cut off in the middle, and %w", err).
-				Try("cnet reset, if nothing else helps")
+			e.note(fmt.Sprintf("that did not succeed: %v; cnet check tells what is left", err))
+			return e.abandon(ctx, f, steps)
 		}
 	}
 	if finish {
 		return e.finish(f, boot, committed)
 	}
 	return errors.Join(e.Store.Unstage(f.Files), e.Store.End())
+}
+
+// abandon gives a change up that was cut off and cannot be settled.
+func (e *Engine) abandon(ctx context.Context, f journalFile, steps []fact.Step) error {
+	s, err := e.load()
+	if err != nil {
+		return err
+	}
+	return e.giveUp(ctx, s, journal{What: f.What, Steps: steps, Files: f.Files})
 }
 
 // finish writes the files of a change. After a reboot only what survives one is written.

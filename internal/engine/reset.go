@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"sort"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/bridge"
@@ -10,14 +13,31 @@ import (
 	"github.com/cnetlab/cnet/pkg/veth"
 )
 
-// Reset takes everything back: first all that the ledger knows of, then
-// whatever else in the kernel carries cnet's mark, left by a lost ledger.
+// Reset takes everything back: first all that the ledger knows of, then what
+// else stands of the topology or carries cnet's mark in the kernel. Nothing that
+// cnet's files say can keep it from that.
 func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
-	ctx, s, done, err := e.open(ctx, "reset", dry)
-	if err != nil {
-		return Change{}, err
+	if !dry {
+		unlock, err := e.take(ctx, "reset")
+		if err != nil {
+			return Change{}, err
+		}
+		defer unlock()
+		if err := e.recover(ctx); err != nil {
+			e.note(fmt.Sprintf("a change that was cut off is dropped: %v", err))
+			if err := e.Store.End(); err != nil {
+				return Change{}, err
+			}
+		}
 	}
+	ctx, done := session(ctx)
 	defer done()
+	s, err := e.load()
+	if err != nil {
+		e.note(err.Error())
+		s = e.ledgerAlone()
+	}
+	s.made = e.lost(ctx, s)
 	c := Change{Before: s.topo}
 	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, nil)); err != nil || dry {
 		return c, err
@@ -25,7 +45,46 @@ func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
 	if err := e.carryOut(ctx, "reset", s, c); err != nil {
 		return c, err
 	}
-	return e.sweep(ctx, c)
+	if c, err = e.sweep(ctx, c); err != nil {
+		return c, err
+	}
+	return c, e.forget()
+}
+
+// ledgerAlone is the state as far as the ledger tells it, in an order in which it
+// can be broken: containers before networks before what they share.
+func (e *Engine) ledgerAlone() state {
+	s, err := e.ledger()
+	if err != nil {
+		e.note(err.Error())
+	}
+	rank := func(f fact.Fact) int {
+		owner, _, _ := strings.Cut(s.owner[f.Key()], " ")
+		return map[string]int{topology.HostOwner: 0, "network": 1, "container": 2}[owner]
+	}
+	sort.SliceStable(s.made, func(i, j int) bool { return rank(s.made[i]) < rank(s.made[j]) })
+	return s
+}
+
+// lost returns the facts made and, where the ledger does not know all of the
+// topology, those that stand without it.
+func (e *Engine) lost(ctx context.Context, s state) []fact.Fact {
+	wanted := topology.Compile(s.topo)
+	if len(s.made) >= len(wanted.Facts) {
+		return s.made
+	}
+	there, _ := e.standing(ctx, s, wanted)
+	return inOrder(append(there, s.made...), wanted.Facts)
+}
+
+// forget removes what is left of the files: all of them, but for the ledger of
+// what others rely on.
+func (e *Engine) forget() error {
+	s, err := e.load()
+	if err == nil && len(s.topo.Networks)+len(s.topo.Containers) == 0 {
+		return nil
+	}
+	return e.Store.Wipe()
 }
 
 // sweep breaks what carries cnet's mark though nothing is wanted any more.

@@ -15,14 +15,14 @@ import (
 
 // carryOut makes a change true: kernel first, then files, with a journal around both.
 func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) error {
-	if err := vacant(ctx, c.Plan.Steps); err != nil {
+	if err := vacant(ctx, c.Plan); err != nil {
 		return explainFailure(what, err)
 	}
 	steps, err := remember(ctx, c.Plan.Steps)
 	if err != nil {
 		return explainFailure(what, err)
 	}
-	after := state{topo: c.After, made: madeAfter(s.made, c, steps)}
+	after := state{topo: c.After, made: madeAfter(s.made, c, steps), owner: s.owner}
 	files, err := e.files(s, after)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -44,7 +44,7 @@ func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) e
 		err = ctx.Err()
 	}
 	if err != nil {
-		return e.rollBack(ctx, j, done, err)
+		return e.rollBack(ctx, s, j, done, err)
 	}
 	return e.save(files)
 }
@@ -85,9 +85,12 @@ func (e *Engine) run(ctx context.Context, steps []fact.Step) ([]fact.Step, error
 // vacant refuses a plan that would make what is there already. It is asked
 // before the journal is written: whatever the journal names is then cnet's own,
 // and a change that was cut off can be undone without touching another's.
-func vacant(ctx context.Context, steps []fact.Step) error {
+func vacant(ctx context.Context, p fact.Plan) error {
 	broken := make(map[fact.Key]bool)
-	for _, s := range steps {
+	for _, f := range p.Gone {
+		broken[f.Key()] = true
+	}
+	for _, s := range p.Steps {
 		if s.Verb == fact.Break {
 			broken[s.Fact.Key()] = true
 			continue
@@ -157,22 +160,48 @@ func madeAfter(made []fact.Fact, c Change, steps []fact.Step) []fact.Fact {
 }
 
 // rollBack takes back the steps that were done and returns the failure in words.
-func (e *Engine) rollBack(ctx context.Context, j journal, done []fact.Step, cause error) error {
+func (e *Engine) rollBack(ctx context.Context, s state, j journal, done []fact.Step, cause error) error {
 	if e.Watch != nil {
 		e.Watch.Back(cause)
 	}
-	undone, err := e.undo(context.WithoutCancel(ctx), done, j.Gone)
+	ctx = context.WithoutCancel(ctx)
+	var step *fact.StepError
+	if errors.As(cause, &step) && step.Step.Verb == fact.Break {
+		done = append(done[:len(done):len(done)], step.With...)
+	}
 	failure := explainFailure(j.What, cause)
+	undone, err := e.undo(ctx, done, j.Gone)
 	if err != nil {
-		failure.Next = "cnet repair"
+		failure.Next = "cnet check, then cnet repair"
 		failure.Why += fmt.Sprintf("; taking it back failed too: %v", err)
-		return failure
+		return errors.Join(failure, e.giveUp(ctx, s, j))
 	}
 	if err := errors.Join(e.Store.Unstage(j.Files), e.Store.End()); err != nil {
 		return errors.Join(failure, err)
 	}
 	failure.Why += "; " + undone
 	return failure
+}
+
+// giveUp ends a change that can neither be finished nor undone: the topology
+// stays as it was, and the ledger says what stands, so that check can name the
+// difference and repair can mend it.
+func (e *Engine) giveUp(ctx context.Context, s state, j journal) error {
+	all := append([]fact.Fact(nil), s.made...)
+	for _, step := range j.Steps {
+		all = append(all, step.Fact)
+	}
+	there := state{topo: s.topo, owner: s.owner}
+	for _, f := range fact.Unique(all) {
+		if t, err := f.Probe(ctx); err == nil && t.State != fact.Absent {
+			there.made = append(there.made, f)
+		}
+	}
+	files, err := e.files(s, there)
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.Store.Unstage(j.Files), e.Store.Apply(files), e.Store.End())
 }
 
 // undo takes steps back, and what went by itself with them, and says how many.

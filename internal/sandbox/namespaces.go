@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Flags are the clone flags of a sandbox: network, mount and process
-// namespaces, and a user namespace for those who may not make the others.
+// Flags are the clone flags of a sandbox: network, mount, process, host name and
+// IPC namespaces, and a user namespace for those who may not make the others.
 func Flags() uintptr {
-	flags := uintptr(unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID)
+	flags := uintptr(unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC)
 	if !privileged() {
 		flags |= unix.CLONE_NEWUSER
 	}

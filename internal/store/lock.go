@@ -28,6 +28,9 @@ func (s Store) Lock(ctx context.Context, wait time.Duration, what string) (*Lock
 	for {
 		f, err := s.openLock(path)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+			if ctx.Err() != nil {
+				return nil, locked(path, wait, ctx.Err())
+			}
 			continue // the last holder is just removing the folder
 		}
 		if err != nil {

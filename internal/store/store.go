@@ -228,6 +228,15 @@ func syncDir(dir string) error {
 	return nil
 }
 
+// Wipe removes all objects and ledgers.
+func (s Store) Wipe() error {
+	var errs []error
+	for _, dir := range []string{filepath.Join(s.State, "networks"), filepath.Join(s.State, "containers"), filepath.Join(s.Run, "ledger")} {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	return errors.Join(errs...)
+}
+
 // Clear removes what is left of the store when nothing is kept in it any more:
 // empty folders, and with them the lock.
 func (s Store) Clear() {

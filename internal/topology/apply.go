@@ -11,17 +11,14 @@ import (
 // they are or, with prune, go. Applying the same file twice changes nothing.
 func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 	before := t.Clone()
+	known := rebuilt{Host: h, before: &before}
 	if err := t.clear(file, prune); err != nil {
 		return err
 	}
 	for _, n := range file.Networks {
-		if err := t.applyNetwork(n, h); err != nil {
+		if err := t.applyNetwork(n, known); err != nil {
 			return err
 		}
-	}
-	known := rebuilt{Host: h, paths: make(map[string]bool)}
-	for _, c := range before.Containers {
-		known.paths[NetnsPath(c.Name)] = true
 	}
 	for pass := 0; pass < 2; pass++ { // owners of namespaces before those that share them
 		for _, c := range file.Containers {
@@ -40,13 +37,50 @@ func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 	return nil
 }
 
-// rebuilt is a host on which the namespaces of known containers are not in the way.
+// rebuilt is a host on which what stands for the topology before is not in the way.
 type rebuilt struct {
 	Host
-	paths map[string]bool
+	before *Topology
 }
 
-func (r rebuilt) Exists(path string) bool { return !r.paths[path] && r.Host.Exists(path) }
+func (r rebuilt) Exists(path string) bool {
+	for _, c := range r.before.Containers {
+		if path == NetnsPath(c.Name) {
+			return false
+		}
+	}
+	return r.Host.Exists(path)
+}
+
+// Namespace knows an adopted namespace by its pin: the process may have ended.
+func (r rebuilt) Namespace(path string) (uint64, error) {
+	for _, c := range r.before.Containers {
+		if c.Netns == path && c.NetnsID != 0 {
+			return c.NetnsID, nil
+		}
+	}
+	return r.Host.Namespace(path)
+}
+
+func (r rebuilt) Taken() ([]Taken, error) {
+	all, err := r.Host.Taken()
+	var others []Taken
+	for _, t := range all {
+		if _, own := meets(t.Prefix, r.before.subnets()); !own {
+			others = append(others, t)
+		}
+	}
+	return others, err
+}
+
+func (r rebuilt) Listener(p Port) (string, error) {
+	for _, c := range r.before.Containers {
+		if c.published(p) >= 0 {
+			return "", nil
+		}
+	}
+	return r.Host.Listener(p)
+}
 
 // clear takes out the containers that the file says anew and, with prune, all
 // that it does not name.
@@ -85,9 +119,11 @@ func (t *Topology) applyNetwork(n Network, h Host) error {
 		if old.says(n) {
 			return nil
 		}
+		was := *old
 		if err := t.RemoveNetwork(n.Name); err != nil {
 			return err
 		}
+		n.inherit(was)
 	}
 	if err := t.complete(&n, h); err != nil {
 		return err
@@ -95,6 +131,29 @@ func (t *Topology) applyNetwork(n Network, h Host) error {
 	t.Networks = append(t.Networks, n)
 	t.Sort()
 	return nil
+}
+
+// inherit fills what the words of n leave open with what the network was.
+func (n *Network) inherit(was Network) {
+	if either(n.Subnet, was.Subnet) {
+		n.Subnet, n.Last = was.Subnet, was.Last
+		keep(&n.Gateway, was.Gateway)
+	}
+	if n.IPv6 && either(n.Subnet6, was.Subnet6) {
+		n.Subnet6 = was.Subnet6
+		keep(&n.Gateway6, was.Gateway6)
+	}
+	keep(&n.MTU, was.MTU)
+	keep(&n.Firewall, was.Firewall)
+	keep(&n.Driver, was.Driver)
+}
+
+// keep sets an open value to what it was.
+func keep[T comparable](open *T, was T) {
+	var nothing T
+	if *open == nothing {
+		*open = was
+	}
 }
 
 // says reports whether the network is all that the words of n ask for.
@@ -153,8 +212,13 @@ func (t *Topology) applyAttachment(name string, a Attachment, old Container) err
 	if err != nil {
 		return err
 	}
-	if was := old.Attachment(a.Network); was != nil && s.IP == "" && n.Subnet.Contains(was.IP) {
-		s.IP = text(was.IP)
+	if was := old.Attachment(a.Network); was != nil && n.Subnet.Contains(was.IP) && either(a.IP, was.IP) {
+		keep(&s.IP, text(was.IP))
+		keep(&s.MAC, was.MAC)
+		keep(&s.Interface, was.Interface)
+		if n.Subnet6.IsValid() && n.Subnet6.Contains(was.IP6) {
+			keep(&s.IP6, text(was.IP6))
+		}
 	}
 	return t.Connect(name, s)
 }

@@ -81,7 +81,7 @@ func (c *compiler) network(n Network) {
 		of := []fact.Key{bridge.KeyOf(br)}
 		c.add(owner, bridge.Bridge{Name: br, MAC: MACOf(n.Gateway), MTU: n.MTU, Alias: "cnet " + owner})
 		if !n.IPv6 {
-			c.add(owner, route.NoAddrGen{Link: br, Of: of})
+			c.add(owner, noIPv6(br, of))
 		}
 		c.add(owner, route.Address{Link: br, Prefix: netip.PrefixFrom(n.Gateway, n.Subnet.Bits()), Of: of})
 		if n.IPv6 {
@@ -89,7 +89,7 @@ func (c *compiler) network(n Network) {
 		}
 		c.add(owner, route.Up{Link: br, Of: of})
 		if n.Isolation == ByFilter {
-			c.add(owner, bridge.Filtered{Bridge: br, IPv6: n.IPv6, Of: of})
+			c.add(owner, bridge.Filtered{Bridge: br, IPv6: true, Of: of})
 		}
 		if c.loopback(n) {
 			c.add(owner, routeLocalnet(br, of))
@@ -101,7 +101,7 @@ func (c *compiler) network(n Network) {
 // forwarding adds the settings that make the host a router. An internal
 // network needs them only where the host routes between its cables.
 func (c *compiler) forwarding(n Network) {
-	if n.Internal && n.Driver == Bridge {
+	if !n.routes() {
 		return
 	}
 	c.add(HostOwner, sysctl.Setting{Name: "net.ipv4.ip_forward", Value: "1"})
@@ -112,6 +112,15 @@ func (c *compiler) forwarding(n Network) {
 		c.add(HostOwner, sysctl.Setting{Name: sysctl.Link("ipv6", link, "accept_ra"), Value: "2"})
 	}
 	c.add(HostOwner, sysctl.Setting{Name: "net.ipv6.conf.all.forwarding", Value: "1"})
+}
+
+// routes reports whether the host forwards for the network.
+func (n Network) routes() bool { return !n.Internal || n.Driver == PTP }
+
+// noIPv6 switches IPv6 off on the host's link of a network that has none: it
+// needs no address there, and lets nobody past the rules for IPv4.
+func noIPv6(link string, of []fact.Key) fact.Fact {
+	return sysctl.Setting{Name: sysctl.Link("ipv6", link, "disable_ipv6"), Value: "1", Of: of}
 }
 
 // routeLocalnet lets packets from 127.0.0.1 leave by a link.
@@ -127,7 +136,7 @@ func (c *compiler) container(k Container) {
 	case k.Netns == path:
 	case k.Netns != "":
 		c.add(HostOwner, netns.Dir{Path: "/run/netns"})
-		c.add(owner, netns.Bind{Path: path, Source: k.Netns})
+		c.add(owner, netns.Bind{Path: path, Source: k.Netns, ID: k.NetnsID})
 	case k.Share != "":
 		c.add(owner, netns.Bind{Path: path, Source: NetnsPath(k.Share)})
 	default:
@@ -190,7 +199,7 @@ func (c *compiler) port(k Container, n Network, a Attachment, link string, of []
 func (c *compiler) hostSide(k Container, n Network, a Attachment, link string, of []fact.Key) {
 	owner := "container " + k.Name
 	if !n.IPv6 {
-		c.add(owner, route.NoAddrGen{Link: link, Of: of})
+		c.add(owner, noIPv6(link, of))
 	}
 	c.add(owner, route.Address{Link: link, Prefix: single(n.Gateway), Of: of})
 	if n.IPv6 {

@@ -11,8 +11,12 @@ import (
 // come last and together, so that a plan needs one netfilter transaction a family.
 func (c *compiler) rules(ipv6 bool) {
 	for _, n := range c.topo.Networks {
-		if !ipv6 || n.IPv6 {
-			c.networkRules(n, nat.On{Backend: n.Firewall, IPv6: ipv6})
+		on := nat.On{Backend: n.Firewall, IPv6: ipv6}
+		switch {
+		case !ipv6 || n.IPv6:
+			c.networkRules(n, on)
+		case n.Isolation == ByFilter:
+			c.closed(n, on)
 		}
 	}
 	for _, k := range c.topo.Containers {
@@ -23,6 +27,13 @@ func (c *compiler) rules(ipv6 bool) {
 			c.portRules(k, n, nat.On{Backend: n.Firewall, IPv6: ipv6})
 		}
 	}
+}
+
+// closed adds the rules of a network for a family that it does not have: its
+// containers can give themselves addresses, and must not reach each other so.
+func (c *compiler) closed(n Network, on nat.On) {
+	c.add(HostOwner, nat.Hook{On: on, Role: "forward"})
+	c.add("network "+n.Name, nat.Forward{On: on, Network: n.Name, Iface: n.LinkPattern(), Internal: true, NoICC: true})
 }
 
 // networkRules adds what closes a network and what lets it out.

@@ -26,12 +26,13 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 	if _, err := t.Container(s.Name); err == nil {
 		return fail.New(fail.Conflict, what, "there is one of that name").Try("cnet inspect %s", s.Name)
 	}
-	path := NetnsPath(s.Name)
+	path, id := NetnsPath(s.Name), uint64(0)
 	switch {
 	case s.Netns != "" && s.Share != "":
 		return fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
 	case s.Netns != "":
-		if err := t.adoptable(s.Name, s.Netns, h); err != nil {
+		var err error
+		if id, err = t.adoptable(s.Name, s.Netns, h); err != nil {
 			return err
 		}
 	case s.Share != "":
@@ -43,7 +44,7 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 		return fail.New(fail.Conflict, what, "%s exists, and cnet did not make it", path).
 			Try("cnet create %s --netns %s, to adopt it", s.Name, path)
 	}
-	c := Container{Name: s.Name, Netns: s.Netns, Share: s.Share}
+	c := Container{Name: s.Name, Netns: s.Netns, NetnsID: id, Share: s.Share}
 	c.Nameservers, c.Search = h.Resolvers()
 	at := sort.Search(len(t.Containers), func(i int) bool { return t.Containers[i].Name >= c.Name })
 	t.Containers = append(t.Containers, Container{})
@@ -52,19 +53,19 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 	return nil
 }
 
-// adoptable refuses to adopt a namespace that a container has already.
-func (t *Topology) adoptable(name, path string, h Host) error {
-	id, err := h.Namespace(path)
-	if err != nil {
-		return err
+// adoptable identifies the namespace to adopt; one that a container has already
+// is refused.
+func (t *Topology) adoptable(name, path string, h Host) (id uint64, err error) {
+	if id, err = h.Namespace(path); err != nil {
+		return 0, err
 	}
 	for _, c := range t.Containers {
 		if other, err := h.Namespace(NetnsPath(c.Name)); err == nil && other == id {
-			return fail.New(fail.Conflict, "container "+name, "%s is the namespace of container %s", path, c.Name).
+			return 0, fail.New(fail.Conflict, "container "+name, "%s is the namespace of container %s", path, c.Name).
 				Try("cnet create %s --share %s", name, c.Name)
 		}
 	}
-	return nil
+	return id, nil
 }
 
 // checkResolver refuses what would be another line of resolv.conf, or none.
@@ -283,6 +284,7 @@ func (t *Topology) Disconnect(name, network string) error {
 		return fail.New(fail.NotFound, "disconnect "+name, "it is not connected to a network %s", quote(network)).
 			Try("cnet inspect %s", name)
 	}
+	led := c.Attachment(network).Leads()
 	if c.Main().Network == network {
 		c.Publish = nil
 	}
@@ -292,5 +294,20 @@ func (t *Topology) Disconnect(name, network string) error {
 			break
 		}
 	}
+	if led {
+		t.lead(c)
+	}
 	return nil
+}
+
+// lead gives a container's default route to the first of its networks that
+// leads out, if there is one.
+func (t *Topology) lead(c *Container) {
+	for i := range c.Networks {
+		if n, err := t.Network(c.Networks[i].Network); err == nil && !n.Internal {
+			yes := true
+			c.Networks[i].DefaultRoute = &yes
+			return
+		}
+	}
 }

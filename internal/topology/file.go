@@ -132,8 +132,18 @@ func (t Topology) checkNames(file string) error {
 	return nil
 }
 
-// Text is the topology as a file that Parse reads.
-func (t Topology) Text() ([]byte, error) { return YAML(t) }
+// Text is the topology as a file that Parse reads. Numbers that mean something
+// only while this kernel runs are left out.
+func (t Topology) Text() ([]byte, error) { return YAML(t.portable()) }
+
+// portable is the topology without what only this kernel knows.
+func (t Topology) portable() Topology {
+	t = t.Clone()
+	for i := range t.Containers {
+		t.Containers[i].NetnsID = 0
+	}
+	return t
+}
 
 // YAML is v, which has JSON tags, as YAML with the fields in their order and
 // without those that are empty.

@@ -137,7 +137,7 @@ func (t *Topology) complete(n *Network, h Host) error {
 	if err := t.addresses(n, h); err != nil {
 		return err
 	}
-	if n.IPv6 && !n.Internal && n.RAUplinks == nil {
+	if n.IPv6 && n.routes() && n.RAUplinks == nil {
 		n.RAUplinks, err = t.raUplinks(h)
 	}
 	return err

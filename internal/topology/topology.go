@@ -55,6 +55,9 @@ type Container struct {
 	Name string `json:"name" yaml:"name"`
 	// Netns is the path of the adopted namespace; empty means that cnet made it.
 	Netns string `json:"netns,omitempty" yaml:"netns"`
+	// NetnsID is the inode number of the adopted namespace: a process number
+	// in Netns may be another's by now.
+	NetnsID uint64 `json:"netns_id,omitempty" yaml:"netns_id"`
 	// Share names the container whose namespace this one joins.
 	Share       string       `json:"share,omitempty" yaml:"share"`
 	Nameservers []string     `json:"nameservers,omitempty" yaml:"nameservers"`

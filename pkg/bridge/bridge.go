@@ -128,6 +128,9 @@ func (b Bridge) Break(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if alias := link.Attrs().Alias; alias != "" && alias != b.Alias {
+			return nil // another's, by the same name
+		}
 		return h.LinkDel(link)
 	})
 	if err != nil && !netns.Gone(err) {

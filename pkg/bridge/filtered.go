@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
@@ -40,7 +41,19 @@ func (f Filtered) Why() string {
 	return "Packets between containers of the network would bypass iptables: a published port would not answer to a neighbour."
 }
 
+// Ready fails with EOPNOTSUPP on a host without br_netfilter: the kernel then
+// takes the setting, and does nothing.
+func (f Filtered) Ready() error {
+	if _, err := os.Stat("/proc/sys/net/bridge"); err != nil {
+		return fmt.Errorf("br_netfilter is not loaded (modprobe br_netfilter): %w", unix.EOPNOTSUPP)
+	}
+	return nil
+}
+
 func (f Filtered) Probe(ctx context.Context) (fact.Truth, error) {
+	if err := f.Ready(); err != nil {
+		return fact.Other("%v", err), nil
+	}
 	_, attrs, err := netns.LinkAttrs(ctx, f.Netns, f.Bridge)
 	if netns.Gone(err) {
 		return fact.False(), nil

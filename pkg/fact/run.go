@@ -8,6 +8,7 @@ import (
 // StepError is the failure of one step of a plan.
 type StepError struct {
 	Step Step
+	With []Step // all steps of its batch, itself included
 	Err  error
 }
 
@@ -26,23 +27,24 @@ type Observer struct {
 
 // Run does steps in order, neighbours that can go together in one batch. It
 // stops at the first failure, which is a [*StepError], or when ctx ends. It
-// returns the steps that were done; one that failed left nothing behind.
+// returns the steps that were done. A make that failed left nothing behind; of a
+// batch to break that failed, some may be broken.
 func Run(ctx context.Context, steps []Step, o Observer) (done []Step, err error) {
 	for i := 0; i < len(steps); {
 		n := batch(steps[i:])
 		group := steps[i : i+n]
 		for _, s := range group {
 			if err := ctx.Err(); err != nil {
-				return steps[:i], &StepError{s, err}
+				return steps[:i], &StepError{Step: s, Err: err}
 			}
 			if o.Before != nil {
 				if err := o.Before(s); err != nil {
-					return steps[:i], &StepError{s, err}
+					return steps[:i], &StepError{Step: s, Err: err}
 				}
 			}
 		}
 		if err := do(ctx, group); err != nil {
-			return steps[:i], &StepError{group[0], err}
+			return steps[:i], &StepError{Step: group[0], With: group, Err: err}
 		}
 		if o.After != nil {
 			for _, s := range group {

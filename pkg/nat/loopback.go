@@ -12,10 +12,11 @@ import (
 //
 //	iptables -t nat -A CNET-POSTROUTING -s 127.0.0.0/8 -o br0 -j MASQUERADE
 //	iptables -t raw -A CNET-RAW -d 127.0.0.0/8 -i br0 -j DROP
+//	iptables -t raw -A CNET-RAW -s 127.0.0.0/8 -i br0 -j DROP
 //
 // Needs the [Hook] "postrouting" and "loopback", and the setting
 // net.ipv4.conf.br0.route_localnet = 1, which is what lets containers in and
-// makes the second rule necessary.
+// makes the other rules necessary.
 //
 // For IPv6 and ::1 the first rule alone is made, because the kernel drops
 // packets to ::1 from any link but lo before any rule sees them. There is no
@@ -45,7 +46,7 @@ func (l Loopback) Say() string {
 	if l.IPv6 {
 		return fmt.Sprintf("The host reaches published ports of network %s by ::1 and appears there with the address of %s.", l.Network, l.Iface)
 	}
-	return fmt.Sprintf("The host reaches published ports of network %s by 127.0.0.1 and appears there with the address of %s; containers do not reach the host's 127.0.0.1.", l.Network, l.Iface)
+	return fmt.Sprintf("The host reaches published ports of network %s by 127.0.0.1 and appears there with the address of %s; containers reach neither the host's 127.0.0.1 nor anything from such an address.", l.Network, l.Iface)
 }
 
 // Why is what breaks without it.
@@ -74,5 +75,6 @@ func (l Loopback) iptables() []Rule {
 	return []Rule{
 		l.rule("nat", chainPostrouting, "-s "+loopback+" -o "+l.Iface, note, "MASQUERADE"),
 		l.rule("raw", chainRaw, "-d "+loopback+" -i "+l.Iface, note, "DROP"),
+		l.rule("raw", chainRaw, "-s "+loopback+" -i "+l.Iface, note, "DROP"),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"golang.org/x/sys/unix"
@@ -23,6 +24,9 @@ import (
 type Bind struct {
 	Path   string `json:"path"`
 	Source string `json:"source"`
+	// ID is the inode number of the namespace meant; 0 is whichever is at
+	// Source. A process number is used again, and then is another's.
+	ID uint64 `json:"id,omitempty"`
 }
 
 func (b Bind) Key() fact.Key { return fact.Key{Kind: "netns.bind", Name: b.Path} }
@@ -45,6 +49,13 @@ func (b Bind) Probe(context.Context) (fact.Truth, error) {
 	if err != nil || t.State != fact.Holds {
 		return t, err
 	}
+	if b.ID != 0 {
+		id, err := Inode(b.Path)
+		if err == nil && id != b.ID {
+			return fact.Other("%s is namespace %d, not %d", b.Path, id, b.ID), nil
+		}
+		return fact.True(), err
+	}
 	same, err := sameFile(b.Path, b.Source)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -57,10 +68,11 @@ func (b Bind) Probe(context.Context) (fact.Truth, error) {
 	return fact.True(), nil
 }
 
-// Make fails with fs.ErrExist if the path is taken, and with
-// [ErrNotNamespace] if the source is something else.
+// Make fails with fs.ErrExist if the path is taken, with [ErrNotNamespace] if
+// the source is something else, and with fs.ErrNotExist if it is another
+// namespace than the one meant.
 func (b Bind) Make(context.Context) error {
-	err := Check(b.Source)
+	err := b.meant()
 	if err == nil {
 		err = pin(b.Path, func() error { return mount(b.Source, b.Path, unix.MS_BIND) })
 	}
@@ -68,6 +80,18 @@ func (b Bind) Make(context.Context) error {
 		return fmt.Errorf("pin network namespace %s: %w", Say(b.Path), err)
 	}
 	return nil
+}
+
+// meant checks that Source is the namespace of the fact.
+func (b Bind) meant() error {
+	if err := Check(b.Source); err != nil || b.ID == 0 {
+		return err
+	}
+	id, err := Inode(b.Source)
+	if err == nil && id != b.ID {
+		return fmt.Errorf("%s is another namespace by now: %w", b.Source, fs.ErrNotExist)
+	}
+	return err
 }
 
 func (b Bind) Break(ctx context.Context) error {
@@ -98,4 +122,14 @@ func sameFile(a, b string) (bool, error) {
 		return false, err
 	}
 	return os.SameFile(ia, ib), nil
+}
+
+// Inode is the number that identifies the namespace at path as long as it lives
+// (namespaces(7)).
+func Inode(path string) (uint64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Sys().(*syscall.Stat_t).Ino, nil
 }

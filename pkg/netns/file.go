@@ -33,6 +33,9 @@ func (f File) Say() string {
 	return fmt.Sprintf("%s has its own %s.", filepath.Base(filepath.Dir(f.Path)), filepath.Base(f.Path))
 }
 
+// Creates marks a [fact.Creator].
+func (File) Creates() {}
+
 func (f File) Why() string {
 	return fmt.Sprintf("Programs inside would read the host's /etc/%s.", filepath.Base(f.Path))
 }

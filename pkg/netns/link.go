@@ -108,7 +108,8 @@ func send(ctx context.Context, path string, kind int, msg nl.NetlinkRequestData,
 // in, is not there.
 func Gone(err error) bool {
 	var notFound netlink.LinkNotFoundError
-	return errors.As(err, &notFound) || errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist)
+	return errors.As(err, &notFound) || errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist) ||
+		errors.Is(err, ErrNotNamespace) // a file that a killed process had no time to mount on
 }
 
 // Retry calls list, which reads a table of the kernel, again while the table

@@ -39,6 +39,9 @@ func (a Address) Say() string {
 	return fmt.Sprintf("%s has address %s.", netns.SayLink(a.Netns, a.Link), a.Prefix)
 }
 
+// Creates marks a [fact.Creator].
+func (Address) Creates() {}
+
 func (a Address) Why() string {
 	return fmt.Sprintf("Nobody would answer for %s.", a.Prefix.Addr())
 }

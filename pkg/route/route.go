@@ -58,6 +58,9 @@ func (r Route) Say() string {
 	return to + "."
 }
 
+// Creates marks a [fact.Creator].
+func (Route) Creates() {}
+
 func (r Route) Why() string {
 	if r.isDefault() {
 		return "Only neighbours on the same network could be reached; all others fail with ENETUNREACH."
@@ -136,7 +139,12 @@ func (r Route) Make(ctx context.Context) error {
 	return nil
 }
 
+// Break deletes the route to the destination over the link, by whatever gateway
+// it leads now.
 func (r Route) Break(ctx context.Context) error {
+	if r.Link != "" {
+		r.Via = netip.Addr{}
+	}
 	err := r.send(ctx, netlink.SCOPE_NOWHERE, (*netlink.Handle).RouteDel)
 	if err != nil && !netns.Gone(err) && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("delete route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
@@ -183,7 +191,7 @@ func (r Route) Commands(v fact.Verb) []fact.Command {
 	if v == fact.Show {
 		return []fact.Command{netns.IP(r.Netns, w...)}
 	}
-	if r.Via.IsValid() {
+	if r.Via.IsValid() && (v == fact.Make || r.Link == "") {
 		w = append(w, "via", r.Via.String())
 	}
 	if r.Link != "" {

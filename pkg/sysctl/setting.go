@@ -65,7 +65,7 @@ var reasons = [...]struct{ pattern, why string }{
 	{"net/ipv4/conf/*/route_localnet", "The host could not reach a published port by 127.0.0.1."},
 	{"net/ipv6/conf/*/accept_ra", "The host would lose its IPv6 default route when it starts to forward."},
 	{"net/ipv4/conf/*/rp_filter", "Packets whose way back is another link would be dropped."},
-	{"net/ipv6/conf/*/disable_ipv6", "The link would have no IPv6, or have it where it should not."},
+	{"net/ipv6/conf/*/disable_ipv6", "Containers could speak IPv6 to the host, and past the rules, though their network has none."},
 	{"net/bridge/bridge-nf-call-ip*tables", "Packets within a bridge would bypass the firewall."},
 }
 
@@ -86,6 +86,8 @@ func (s Setting) Remember(context.Context) (fact.Fact, error) {
 func (s Setting) Probe(context.Context) (fact.Truth, error) {
 	value, err := s.read()
 	switch {
+	case netns.Gone(err) && s.idle():
+		return fact.True(), nil
 	case netns.Gone(err):
 		return fact.False(), nil
 	case err != nil:
@@ -96,7 +98,22 @@ func (s Setting) Probe(context.Context) (fact.Truth, error) {
 	return fact.True(), nil
 }
 
-func (s Setting) Make(context.Context) error { return s.write(s.Value) }
+func (s Setting) Make(context.Context) error {
+	if err := s.write(s.Value); err != nil && !(netns.Gone(err) && s.idle()) {
+		return err
+	}
+	return nil
+}
+
+// idle reports whether a setting that is not there is not needed either: one of
+// IPv6 on a kernel without it, or of a link of the host's own that has gone.
+func (s Setting) idle() bool {
+	path := s.path()
+	if _, err := os.Stat(root + "net/ipv6"); err != nil && strings.HasPrefix(path, root+"net/ipv6/") {
+		return true
+	}
+	return s.Netns == "" && len(s.Of) == 0 && perLink.MatchString(path)
+}
 
 // Break puts the value found back, if the value is still the fact's own.
 func (s Setting) Break(context.Context) error {
@@ -123,6 +140,8 @@ func (s Setting) Break(context.Context) error {
 
 func (s Setting) Commands(v fact.Verb) []fact.Command {
 	switch {
+	case v == fact.Make && s.absent() && s.idle():
+		return nil
 	case v == fact.Make:
 		return []fact.Command{netns.Cmd(s.Netns, "sysctl", "-qw", s.Name+"="+s.Value)}
 	case v == fact.Show:
@@ -162,6 +181,12 @@ func (s Setting) write(value string) error {
 		return fmt.Errorf("set %s to %s: %w", s.Name, value, err)
 	}
 	return nil
+}
+
+// absent reports whether the setting is not there.
+func (s Setting) absent() bool {
+	_, err := s.read()
+	return netns.Gone(err)
 }
 
 const root = "/proc/sys/"

@@ -68,6 +68,11 @@ func TestSetting(t *testing.T) {
 		}
 
 		none := sysctl.Setting{Name: "net.ipv4.conf.none.rp_filter", Value: "1", Found: "0"}
+		probe(none, fact.True()) // a link of the host's own that has gone needs nothing
+		if err := none.Make(ctx); err != nil {
+			t.Errorf("make for a link that has gone: %v", err)
+		}
+		none.Of = []fact.Key{{Kind: "veth.pair", Name: "none"}} // one of ours has to be there
 		probe(none, fact.False())
 		if err := none.Break(ctx); err != nil {
 			t.Errorf("break of what is gone: %v", err)

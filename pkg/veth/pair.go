@@ -50,6 +50,9 @@ func (p Pair) Key() fact.Key {
 func (p Pair) Within() []fact.Key { return p.Of }
 
 func (p Pair) Say() string {
+	if p.Peer == "" { // one end of a pair is all that Owned knows
+		return fmt.Sprintf("A cable leads from %s to somewhere.", netns.SayLink(p.Netns, p.Name))
+	}
 	return fmt.Sprintf("A cable leads from %s to %s.",
 		netns.SayLink(p.Netns, p.Name), netns.SayLink(p.PeerNetns, p.Peer))
 }
@@ -126,6 +129,9 @@ func (p Pair) Break(ctx context.Context) error {
 		link, err := h.LinkByName(p.Name)
 		if err != nil {
 			return err
+		}
+		if alias := link.Attrs().Alias; alias != "" && alias != p.Alias {
+			return nil // another's, by the same name
 		}
 		return h.LinkDel(link)
 	})

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"sort"
 	"strings"
 	"sync"
@@ -112,11 +113,14 @@ func lasting(files map[string]string) map[string]string {
 	kept := make(map[string]string)
 	for path, content := range files {
 		if strings.HasPrefix(path, store.StateDir) {
-			kept[path] = content
+			kept[path] = adopted.ReplaceAllString(content, "")
 		}
 	}
 	return kept
 }
+
+// adopted is the number of an adopted namespace: each world has its own.
+var adopted = regexp.MustCompile(`\n *"netns_id": [0-9]+,`)
 
 // kinds are the kinds of facts that the scenarios came across.
 type kinds struct {
