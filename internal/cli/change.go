@@ -16,6 +16,7 @@ import (
 // change runs a mutation as the flags say: for real, explained or dry.
 func (a *app) change(c *cobra.Command, mutate engine.Mutation) error {
 	e := a.engine()
+	e.Watch = a.watcher()
 	if a.dryRun {
 		ch, err := e.Plan(c.Context(), mutate)
 		if err != nil {
@@ -23,7 +24,6 @@ func (a *app) change(c *cobra.Command, mutate engine.Mutation) error {
 		}
 		return a.showPlan(ch)
 	}
-	e.Watch = a.watcher()
 	ch, err := e.Change(c.Context(), typed(), mutate)
 	if err != nil {
 		return err

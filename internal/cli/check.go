@@ -19,7 +19,9 @@ func newCheckCmd(a *app) *cobra.Command {
 code is 6 when one does not.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			found, err := a.engine().Check(c.Context())
+			e := a.engine()
+			e.Watch = a.watcher()
+			found, err := e.Check(c.Context())
 			if err != nil {
 				return err
 			}

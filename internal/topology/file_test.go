@@ -94,3 +94,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestApplyKeepsWhatTheFileLeavesOpen(t *testing.T) {
+	var topo Topology
+	network(t, &topo, NetworkSpec{Name: "lab"})
+	must(t, topo.AddContainer(ContainerSpec{Name: "web"}, plain{}))
+	must(t, topo.Connect("web", AttachSpec{Network: "lab", MAC: "0a:00:00:00:00:09", Interface: "up0"}))
+	must(t, topo.AddContainer(ContainerSpec{Name: "box", Netns: "/proc/7/ns/net"}, plain{}))
+	before := topo.Clone()
+	file, err := Parse("f", []byte(`
+networks: [{name: lab, mtu: 1400}]
+containers:
+- {name: web, networks: [{network: lab}]}
+- {name: box, netns: /proc/7/ns/net}
+`))
+	must(t, err)
+	onHost := plain{taken: []Taken{{before.Networks[0].Subnet, "the address of cnet-lab"}}}
+	must(t, topo.Apply(file, false, onHost))
+	before.Networks[0].MTU = 1400
+	if diff := cmp.Diff(before, topo, addrs); diff != "" {
+		t.Errorf("more than the MTU changed:\n%s", diff)
+	}
+}

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"hash/crc32"
 	"net/netip"
 	"strings"
 	"testing"
@@ -19,18 +20,20 @@ type plain struct {
 	noFilter bool
 }
 
-func (h plain) Taken() ([]Taken, error)             { return h.taken, nil }
-func (plain) MTU() (int, error)                     { return 1500, nil }
-func (plain) Firewall() (string, error)             { return "iptables", nil }
-func (h plain) BridgeFilter() bool                  { return !h.noFilter }
-func (plain) RAUplinks() ([]string, error)          { return []string{"uplink0"}, nil }
-func (plain) Resolvers() ([]string, []string)       { return []string{"192.0.2.53"}, []string{"example.org"} }
-func (h plain) Listener(Port) (string, error)       { return h.listener, nil }
-func (plain) IPv6() error                           { return nil }
-func (plain) Namespace(path string) (uint64, error) { return uint64(len(path)), nil }
-func (plain) Exists(path string) bool               { return path == "/run/netns/foreign" }
-func prefix(s string) netip.Prefix                  { return netip.MustParsePrefix(s) }
-func port(t *testing.T, s string) Port              { t.Helper(); p, err := ParsePort(s); must(t, err); return p }
+func (h plain) Taken() ([]Taken, error)       { return h.taken, nil }
+func (plain) MTU() (int, error)               { return 1500, nil }
+func (plain) Firewall() (string, error)       { return "iptables", nil }
+func (h plain) BridgeFilter() bool            { return !h.noFilter }
+func (plain) RAUplinks() ([]string, error)    { return []string{"uplink0"}, nil }
+func (plain) Resolvers() ([]string, []string) { return []string{"192.0.2.53"}, []string{"example.org"} }
+func (h plain) Listener(Port) (string, error) { return h.listener, nil }
+func (plain) IPv6() error                     { return nil }
+func (plain) Namespace(path string) (uint64, error) {
+	return uint64(crc32.ChecksumIEEE([]byte(path))), nil
+}
+func (plain) Exists(path string) bool  { return path == "/run/netns/foreign" }
+func prefix(s string) netip.Prefix     { return netip.MustParsePrefix(s) }
+func port(t *testing.T, s string) Port { t.Helper(); p, err := ParsePort(s); must(t, err); return p }
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -207,5 +210,23 @@ func TestABridgeIsFull(t *testing.T) {
 	must(t, topo.AddContainer(ContainerSpec{Name: "more"}, plain{}))
 	if err := topo.Connect("more", AttachSpec{Network: "lab"}); fail.KindOf(err) != fail.Conflict {
 		t.Errorf("one port too many: %v, want a conflict", err)
+	}
+}
+
+func TestTheDefaultRouteMovesOn(t *testing.T) {
+	var topo Topology
+	network(t, &topo, NetworkSpec{Name: "lab"})
+	network(t, &topo, NetworkSpec{Name: "vault", Internal: true})
+	network(t, &topo, NetworkSpec{Name: "wire", Driver: PTP})
+	container(t, &topo, "web", "lab", "vault", "wire")
+	must(t, topo.Disconnect("web", "lab"))
+	web, err := topo.Container("web")
+	must(t, err)
+	if m := web.Main(); m.Network != "wire" || !m.Leads() {
+		t.Errorf("the default route leads by %s (%v), want wire", m.Network, m.Leads())
+	}
+	must(t, topo.Disconnect("web", "wire"))
+	if web.Main().Leads() {
+		t.Error("a default route leads into an internal network")
 	}
 }

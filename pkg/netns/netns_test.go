@@ -136,3 +136,29 @@ func TestBindNeedsANamespace(t *testing.T) {
 		}
 	})
 }
+
+// A process number is used again: the fact is about the namespace it was.
+func TestBindKnowsItsNamespace(t *testing.T) {
+	hosttest.Run(t, func(t *testing.T) {
+		ctx := context.Background()
+		hosttest.Sh(t, "ip netns add a; ip netns add b")
+		id, err := netns.Inode("/run/netns/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bind := netns.Bind{Path: "/run/netns/web", Source: "/run/netns/a", ID: id}
+		if err := bind.Make(ctx); err != nil {
+			t.Fatal(err)
+		}
+		bind.Source = "/run/netns/b" // what is there by now
+		if truth, err := bind.Probe(ctx); err != nil || truth.State != fact.Holds {
+			t.Errorf("pinned, with another namespace at its source: %v %v", truth, err)
+		}
+		if err := bind.Break(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := bind.Make(ctx); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("another namespace was pinned: %v", err)
+		}
+	})
+}
