@@ -114,3 +114,15 @@ func oneOnly(names []string, flag string, given bool) error {
 	}
 	return nil
 }
+
+// once refuses a name that is given twice.
+func once(command string, names []string) error {
+	seen := make(map[string]bool, len(names))
+	for _, n := range names {
+		if seen[n] {
+			return fail.New(fail.Usage, command, "%s is named twice", fact.Quote(n))
+		}
+		seen[n] = true
+	}
+	return nil
+}

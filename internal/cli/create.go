@@ -93,6 +93,9 @@ func (f *createFlags) names(args []string) ([]string, error) {
 	for i := 1; i <= f.count; i++ {
 		args = append(args, fmt.Sprintf("%s%d", f.prefix, i))
 	}
+	if err := once("create", args); err != nil {
+		return nil, err
+	}
 	for flag, given := range map[string]bool{
 		"ip": f.attach.IP != "", "ip6": f.attach.IP6 != "", "mac": f.attach.MAC != "",
 		"publish": len(f.publish) > 0, "pid": f.pid != 0, "netns": f.netns != "",

@@ -21,6 +21,9 @@ Networks stay; see cnet network delete and cnet reset.`,
 			if all == (len(args) > 0) {
 				return fail.New(fail.Usage, "delete", "name the containers, or say --all").Try("cnet delete web")
 			}
+			if err := once("delete", args); err != nil {
+				return err
+			}
 			return a.change(c, func(t *topology.Topology, _ topology.Host) error {
 				names := args
 				if all {

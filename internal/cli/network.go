@@ -77,6 +77,9 @@ func newNetworkDeleteCmd(a *app) *cobra.Command {
 		Short: "Delete networks that no container is connected to",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := once("network delete", args); err != nil {
+				return err
+			}
 			return a.change(c, func(t *topology.Topology, _ topology.Host) error {
 				for _, name := range args {
 					err := t.RemoveNetwork(name)

@@ -32,6 +32,9 @@ type app struct {
 	parsed bool // the words of the command line were understood
 }
 
+// lockTimeout is how long to wait for another cnet if no flag says otherwise.
+const lockTimeout = 10 * time.Second
+
 // exit ends cnet with the exit code of a program that it ran.
 type exit int
 
@@ -40,7 +43,7 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // Run runs the command line args (without the program's name) and returns the
 // exit code.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{in: in, out: out, err: errs}
+	a := &app{in: in, out: out, err: errs, wait: lockTimeout}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -76,7 +79,7 @@ func flagError(c *cobra.Command, err error) error {
 	if strings.HasPrefix(why, "invalid argument") {
 		why, _, _ = strings.Cut(why, " flag: ")
 	}
-	return fail.New(fail.Usage, c.CommandPath(), "%s", why).Try("%s --help", c.CommandPath())
+	return fail.New(fail.Usage, strings.TrimPrefix(c.CommandPath(), "cnet "), "%s", why).Try("%s --help", c.CommandPath())
 }
 
 const long = `cnet builds container networking on this host from scratch and in the open:
@@ -117,7 +120,29 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	a.addCompletions(root)
+	nameArgs(root)
 	return root
+}
+
+// nameArgs has every command say which command it is that has too few
+// arguments, or too many.
+func nameArgs(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		nameArgs(sub)
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			if err == nil {
+				return nil
+			}
+			why := "it " + strings.ReplaceAll(err.Error(), "arg(s)", "arguments")
+			if strings.HasPrefix(err.Error(), "unknown command") { // as cobra says it of any argument too many
+				why = "it takes no arguments"
+			}
+			return fail.New(fail.Usage, strings.TrimPrefix(c.CommandPath(), "cnet "), "%s", why).Try("%s", c.UseLine())
+		}
+	}
 }
 
 type group struct {
@@ -146,9 +171,7 @@ func (a *app) engine() *engine.Engine {
 	} else if v := os.Getenv("CNET_FIREWALL"); v != "" {
 		e.Firewall = v
 	}
-	if a.wait > 0 {
-		e.Wait = a.wait
-	}
+	e.Wait = a.wait
 	return e
 }
 
@@ -157,7 +180,7 @@ func (a *app) changeFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.dryRun, "dry-run", false, "print what would be done as a shell script, and do nothing")
 	f.BoolVar(&a.explain, "explain", false, "say each step, why it is needed, and the command for it")
-	f.DurationVar(&a.wait, "lock-timeout", 10*time.Second, "how long to wait for another cnet")
+	f.DurationVar(&a.wait, "lock-timeout", lockTimeout, "how long to wait for another cnet")
 	a.outputFlag(c)
 }
 
@@ -185,6 +208,9 @@ func (a *app) fail(err error) int {
 		f = &fail.Error{Kind: fail.Failed, Why: err.Error()}
 		if !a.parsed {
 			f.Kind, f.Next = fail.Usage, "cnet --help"
+			if why, meant, found := strings.Cut(f.Why, "Did you mean this?"); found {
+				f.Why, f.Next = strings.TrimSpace(why), "cnet "+strings.Join(strings.Fields(meant), ", or cnet ")
+			}
 		}
 	}
 	if a.output == "json" {

@@ -81,6 +81,9 @@ func summary(ch engine.Change) []string {
 	if len(lines) == 0 {
 		return sentences(ch.Plan.Steps)
 	}
+	for i := range lines {
+		lines[i] = wrap(lines[i], "  ")
+	}
 	return lines
 }
 

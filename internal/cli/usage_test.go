@@ -31,7 +31,7 @@ func TestServeAndProbeRefuse(t *testing.T) {
 		{"serve --addr 80", "HOST:PORT"},
 		{"serve --addr :70000", "0 to 65535"},
 		{"serve --addr localhost:80", "not to a name"},
-		{"serve here", "unknown command"},
+		{"serve here", "takes no arguments"},
 		{"probe", "arg"},
 		{"probe a b c", "arg"},
 		{"probe web", "the port is missing"},
@@ -43,7 +43,7 @@ func TestServeAndProbeRefuse(t *testing.T) {
 		{"shell", "arg"},
 		{"completion tcsh", "none for that shell"},
 		{"man", "arg"},
-		{"version now", "unknown command"},
+		{"version now", "takes no arguments"},
 	} {
 		out, errs, code := command(strings.Fields(c.args)...)
 		if code != 2 || out != "" || !strings.Contains(strings.Join(strings.Fields(errs), " "), c.want) {

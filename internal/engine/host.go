@@ -48,6 +48,9 @@ func (h *host) Firewall() (string, error) {
 		name = nat.Iptables
 	}
 	if err := nat.Available(name, false); err != nil {
+		if errors.Is(err, nat.ErrBackend) {
+			return "", fail.New(fail.HostLacks, "firewall "+name, "this cnet does not have that backend yet").Try("--firewall iptables")
+		}
 		return "", explainFailure("firewall "+name, err)
 	}
 	if twin, err := nat.Twin(h.ctx, false); err == nil && twin != "" {

@@ -50,7 +50,7 @@ func parseURL(s string) (Target, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return Target{}, bad(s, "this is not a URL").Try("try http://HOST:PORT/")
+		return Target{}, bad(s, "this is not a URL").Try("http://HOST:PORT/")
 	case u.User != nil:
 		return Target{}, bad(s, "a probe sends no user name or password")
 	}
@@ -70,11 +70,11 @@ func parseHostPort(s, scheme, rest string) (Target, error) {
 	case s == "":
 		return Target{}, bad(s, "a target is HOST:PORT or a URL like http://HOST:PORT/")
 	case strings.Contains(rest, "/"):
-		return Target{}, bad(s, "only http has paths").Try("try http://HOST:PORT/PATH")
+		return Target{}, bad(s, "only http has paths").Try("http://HOST:PORT/PATH")
 	case err != nil && strings.Count(rest, ":") > 1:
-		return Target{}, bad(s, "an IPv6 address needs brackets and a port").Try("try [fd77::2]:80")
+		return Target{}, bad(s, "an IPv6 address needs brackets and a port").Try("[fd77::2]:80")
 	case err != nil:
-		return Target{}, bad(s, "the port is missing").Try("try HOST:80, or http://HOST/")
+		return Target{}, bad(s, "the port is missing").Try("HOST:80, or http://HOST/")
 	}
 	return newTarget(s, Target{Scheme: scheme, Host: host}, port)
 }

@@ -51,7 +51,7 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 // parseAddr reads [Server.Addr].
 func parseAddr(s string) (endpoint, error) {
 	bad := func(why string) (endpoint, error) {
-		return endpoint{}, fail.New(fail.Usage, "address "+printable(s), "%s", why).Try("try --addr :5000 or --addr 127.0.0.1:5000")
+		return endpoint{}, fail.New(fail.Usage, "address "+printable(s), "%s", why).Try("--addr :5000 or --addr 127.0.0.1:5000")
 	}
 	host, digits, err := net.SplitHostPort(s)
 	if err != nil {

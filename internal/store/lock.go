@@ -108,6 +108,9 @@ func (l *Lock) sign(what string) {
 }
 
 func locked(path string, wait time.Duration, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fail.New(fail.Failed, "take the lock", "interrupted: %w", err)
+	}
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("take the lock: %w", err)
 	}

@@ -1,9 +1,11 @@
 package topology
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -37,7 +39,14 @@ func read(data []byte, t *Topology) (err error) {
 			err = errors.New("it is no YAML that can be read")
 		}
 	}()
-	return yaml.UnmarshalWithOptions(data, t, yaml.Strict())
+	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
+	if err := d.Decode(t); err != nil {
+		return err
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return fail.New(fail.Usage, "", "it has more than one document (---)")
+	}
+	return nil
 }
 
 // fileError is err with the line that it is about.

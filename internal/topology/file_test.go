@@ -72,6 +72,7 @@ func TestParseRefuses(t *testing.T) {
 		{"containers:\n- name: a/b\n", "letters"},
 		{"containers:\n- name: web\n  publish: [70000]\n", "70000"},
 		{"containers: 7\n", "f:1"},
+		{"networks: [{name: a}]\n---\nnetworks: [{name: b}]\n", "more than one document"},
 		{"\x00", "f"},
 	} {
 		_, err := Parse("f", []byte(c.text))

@@ -20,6 +20,9 @@ var (
 // CheckName refuses a name that cannot be a host name label, a folder and a
 // namespace at once (RFC 1123, section 2.1).
 func CheckName(what, name string) error {
+	if strings.EqualFold(name, "localhost") {
+		return fail.New(fail.Usage, what+" "+name, "that name means the loopback everywhere").Try("another name")
+	}
 	if nameForm.MatchString(name) && !strings.HasSuffix(name, "-") {
 		return nil
 	}

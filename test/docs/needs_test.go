@@ -221,11 +221,14 @@ func (c caller) call(t *testing.T, patience time.Duration) (answered bool) {
 	if c.from != "" {
 		path = "/run/netns/" + c.from
 	}
-	if err := netns.Do(path, func() error {
-		answered = probe.Run(context.Background(), target, probe.Options{Timeout: patience}).OK
-		return nil
-	}); err != nil {
-		t.Error(err)
+	// One try can fail for reasons of its own: a port that was used a moment ago.
+	for end := time.Now().Add(patience); !answered && time.Now().Before(end); {
+		if err := netns.Do(path, func() error {
+			answered = probe.Run(context.Background(), target, probe.Options{Timeout: patience}).OK
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
 	}
 	return answered
 }

@@ -145,7 +145,7 @@ var inputs = []struct {
 	{typed: "create x --share nobody", code: 3, says: "no such container"},
 	{typed: "create x --share side", code: 2, says: "itself shares"},
 	{typed: "create web", code: 4, says: "there is one"},
-	{typed: "create x x", code: 4, says: "there is one"},
+	{typed: "create x x", code: 2, says: "x is named twice"},
 	{typed: "create theirs", code: 4, says: "did not make it"},
 	{typed: "connect web lab", code: 4, says: "already"},
 	{typed: "connect side lab", code: 2, says: "shares"},
@@ -182,7 +182,7 @@ var inputs = []struct {
 	{typed: "connect a b c", code: 2, says: "arg"},
 	{typed: "publish web", code: 2, says: "arg"},
 	{typed: "network create", code: 2, says: "arg"},
-	{typed: "reset now", code: 2, says: "now"},
+	{typed: "reset now", code: 2, says: "takes no arguments"},
 	{typed: "network create n --firewall bogus", code: 2, says: "bogus"},
 	{typed: "network create n", env: "CNET_FIREWALL=bogus", code: 2, says: "bogus"},
 
