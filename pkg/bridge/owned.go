@@ -2,28 +2,18 @@ package bridge
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
-	"github.com/vishvananda/netlink"
 )
 
 // Owned returns the bridges of the host whose alias says that they are cnet's
 // ("cnet ...").
-func Owned(ctx context.Context) (facts []fact.Fact, err error) {
-	err = netns.With(ctx, "", func(h *netlink.Handle) error {
-		links, err := netns.Retry(h.LinkList)
-		if err != nil {
-			return fmt.Errorf("list links: %w", err)
-		}
-		for _, l := range links {
-			if a := l.Attrs(); l.Type() == "bridge" && strings.HasPrefix(a.Alias, "cnet ") {
-				facts = append(facts, Bridge{Name: a.Name, MAC: a.HardwareAddr.String(), MTU: a.MTU, Alias: a.Alias})
-			}
-		}
-		return nil
-	})
+func Owned(ctx context.Context) ([]fact.Fact, error) {
+	links, err := netns.OwnedLinks(ctx, "bridge")
+	facts := make([]fact.Fact, len(links))
+	for i, a := range links {
+		facts[i] = Bridge{Name: a.Name, MAC: a.HardwareAddr.String(), MTU: a.MTU, Alias: a.Alias}
+	}
 	return facts, err
 }

@@ -80,22 +80,16 @@ func (o On) Batch() string { return "nat " + o.Backend }
 
 // MakeAll makes facts of this package, all of one backend.
 func (o On) MakeAll(ctx context.Context, facts []fact.Fact) error {
-	b, err := o.open()
-	if err != nil {
-		return err
-	}
-	values, err := valuesOf(facts)
-	if err != nil {
-		return err
-	}
-	if err := b.makeAll(ctx, values); err != nil {
-		return err
-	}
-	return forget(values)
+	return o.all(facts, func(b backend, values []value) error { return b.makeAll(ctx, values) })
 }
 
 // BreakAll breaks facts of this package, all of one backend.
 func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
+	return o.all(facts, func(b backend, values []value) error { return b.breakAll(ctx, values) })
+}
+
+// all hands the values of facts to their backend.
+func (o On) all(facts []fact.Fact, do func(backend, []value) error) error {
 	b, err := o.open()
 	if err != nil {
 		return err
@@ -104,7 +98,7 @@ func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
 	if err != nil {
 		return err
 	}
-	if err := b.breakAll(ctx, values); err != nil {
+	if err := do(b, values); err != nil {
 		return err
 	}
 	return forget(values)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -102,6 +103,24 @@ func send(ctx context.Context, path string, kind int, msg nl.NetlinkRequestData,
 		return err
 	})
 	return replies, err
+}
+
+// OwnedLinks returns the links of the host that are of this kind ("veth") and
+// whose alias says that they are cnet's ("cnet ...").
+func OwnedLinks(ctx context.Context, kind string) (owned []*netlink.LinkAttrs, err error) {
+	err = With(ctx, "", func(h *netlink.Handle) error {
+		links, err := Retry(h.LinkList)
+		if err != nil {
+			return fmt.Errorf("list links: %w", err)
+		}
+		for _, l := range links {
+			if l.Type() == kind && strings.HasPrefix(l.Attrs().Alias, "cnet ") {
+				owned = append(owned, l.Attrs())
+			}
+		}
+		return nil
+	})
+	return owned, err
 }
 
 // Gone reports whether err says that a link, or the namespace that it should be
