@@ -10,7 +10,7 @@ func newRepairCmd(a *app) *cobra.Command {
 	return a.wholeCmd("repair", "Make true again what does not hold",
 		"Look at every fact, as cnet check does, and make those true that do not hold.",
 		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
-			return e.Repair(c.Context(), a.dryRun)
+			return e.Repair(c.Context(), typed(), a.dryRun)
 		})
 }
 

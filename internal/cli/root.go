@@ -15,6 +15,7 @@ import (
 
 	"github.com/cnetlab/cnet/internal/engine"
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/fault"
 )
 
 // app is what all commands share: where they read and write, and the flags
@@ -29,7 +30,8 @@ type app struct {
 	firewall string
 	wait     time.Duration
 
-	parsed bool // the words of the command line were understood
+	faults *fault.Points // where a test cuts a change off
+	parsed bool          // the words of the command line were understood
 }
 
 // lockTimeout is how long to wait for another cnet if no flag says otherwise.
@@ -46,7 +48,10 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	a := &app{in: in, out: out, err: errs, wait: lockTimeout}
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	var err error
+	if a.faults, err = fault.FromEnv(); err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	var code exit
 	switch {
 	case err == nil:
@@ -171,7 +176,7 @@ func (a *app) engine() *engine.Engine {
 	} else if v := os.Getenv("CNET_FIREWALL"); v != "" {
 		e.Firewall = v
 	}
-	e.Wait = a.wait
+	e.Wait, e.At = a.wait, a.faults.Reach
 	return e
 }
 

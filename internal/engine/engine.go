@@ -21,7 +21,10 @@ type Engine struct {
 	Firewall string        // backend for new networks: iptables, nftables or auto
 	Wait     time.Duration // how long to wait for the lock
 	Watch    Watcher       // told of each step; may be nil
-	codec    fact.Codec
+	// At is told of each point at which a change may be cut off; its error fails
+	// the change. For tests; it may be nil.
+	At    func(point string) error
+	codec fact.Codec
 }
 
 // Watcher is told what a change is doing, for people who watch.
@@ -85,20 +88,41 @@ func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (Chan
 // open loads the state, under the lock unless the run is dry, and begins a
 // session. done ends both.
 func (e *Engine) open(ctx context.Context, what string, dry bool) (_ context.Context, s state, done func(), err error) {
+	return e.openAfter(ctx, what, dry, func() error { return nil })
+}
+
+// openAfter is open with something that is done first, under the lock.
+func (e *Engine) openAfter(ctx context.Context, what string, dry bool, first func() error) (_ context.Context, s state, done func(), err error) {
 	unlock := func() {}
+	ctx = e.pointed(ctx)
 	if dry {
 		e.noteUnfinished()
 	} else {
-		if unlock, err = e.lock(ctx, what); err != nil {
+		if unlock, err = e.take(ctx, what); err != nil {
 			return ctx, s, nil, err
 		}
+		if err = first(); err == nil {
+			err = e.recover(ctx)
+		}
 	}
-	if s, err = e.load(); err != nil {
+	if err == nil {
+		s, err = e.load()
+	}
+	if err != nil {
 		unlock()
 		return ctx, s, nil, err
 	}
 	ctx, end := session(ctx)
 	return ctx, s, func() { end(); unlock() }, nil
+}
+
+// pointed has the facts and the store tell At of the points that they come to.
+func (e *Engine) pointed(ctx context.Context) context.Context {
+	if e.At == nil {
+		return ctx
+	}
+	e.Store.At = e.At
+	return fact.WithPoints(ctx, e.At)
 }
 
 // session shares netlink handles and firewall readings among the facts of one command.
@@ -113,18 +137,6 @@ func (e *Engine) noteUnfinished() {
 	if data, _, err := e.Store.Pending(); err == nil && data != nil {
 		e.note("a change was cut off in the middle; the next command that changes something settles it first (cnet repair does)")
 	}
-}
-
-// lock takes the lock and settles what an earlier command left unfinished.
-func (e *Engine) lock(ctx context.Context, what string) (unlock func(), err error) {
-	if unlock, err = e.take(ctx, what); err != nil {
-		return nil, err
-	}
-	if err := e.recover(ctx); err != nil {
-		unlock()
-		return nil, err
-	}
-	return unlock, nil
 }
 
 // take takes the lock.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -44,27 +45,50 @@ type ledgerFile struct {
 // Topology reads what the user asked for.
 func (e *Engine) Topology() (topology.Topology, error) {
 	var t topology.Topology
-	err := e.Store.Objects("networks", func(path string, data []byte) error {
+	read := func(path string, data []byte) error {
+		err := readObject(&t, path, data)
+		var f *fail.Error
+		if errors.As(err, &f) && errors.Is(err, errDamaged) && e.Store.HasBackup(path) {
+			return f.Try("cnet repair, which puts its backup in its place")
+		}
+		return err
+	}
+	for _, kind := range kinds() {
+		if err := e.Store.Objects(kind, read); err != nil {
+			return t, err
+		}
+	}
+	t.Sort()
+	return t, nil
+}
+
+// kinds are the folders of the objects' files.
+func kinds() []string { return []string{"networks", "containers"} }
+
+// readObject adds to t the object that the file at path tells of.
+func readObject(t *topology.Topology, path string, data []byte) error {
+	if filepath.Base(filepath.Dir(path)) == "networks" {
 		var f networkFile
 		if err := decode(path, data, &f, &f.Version); err != nil {
 			return err
 		}
 		t.Networks = append(t.Networks, f.Network)
-		return nil
-	})
-	if err != nil {
-		return t, err
+		return isNamed(path, f.Network.Name)
 	}
-	err = e.Store.Objects("containers", func(path string, data []byte) error {
-		var f containerFile
-		if err := decode(path, data, &f, &f.Version); err != nil {
-			return err
-		}
-		t.Containers = append(t.Containers, f.Container)
-		return nil
-	})
-	t.Sort()
-	return t, err
+	var f containerFile
+	if err := decode(path, data, &f, &f.Version); err != nil {
+		return err
+	}
+	t.Containers = append(t.Containers, f.Container)
+	return isNamed(path, f.Container.Name)
+}
+
+// isNamed reports a file that tells of another object than its name says.
+func isNamed(path, name string) error {
+	if filepath.Base(path) != name+".json" {
+		return damaged(path, fmt.Errorf("it tells of %q", name))
+	}
+	return nil
 }
 
 // load reads topology and ledger.
@@ -93,7 +117,7 @@ func (e *Engine) ledger() (state, error) {
 		if f.Boot != boot {
 			return nil // the kernel has forgotten them
 		}
-		facts, err := e.decodeFacts(f.Facts)
+		facts, err := e.decodeFacts(path, f.Facts)
 		for _, made := range facts {
 			s.owner[made.Key()] = f.Owner
 		}
@@ -103,12 +127,12 @@ func (e *Engine) ledger() (state, error) {
 	return s, err
 }
 
-func (e *Engine) decodeFacts(records []fact.Record) ([]fact.Fact, error) {
+func (e *Engine) decodeFacts(path string, records []fact.Record) ([]fact.Fact, error) {
 	facts := make([]fact.Fact, 0, len(records))
 	for _, r := range records {
 		f, err := e.codec.Decode(r)
 		if err != nil {
-			return nil, err
+			return nil, damaged(path, err)
 		}
 		facts = append(facts, f)
 	}
@@ -138,16 +162,22 @@ func inOrder(made, compiled []fact.Fact) []fact.Fact {
 }
 
 func decode(path string, data []byte, into any, v *int) error {
-	what := "read " + path
 	if err := json.Unmarshal(data, into); err != nil {
-		return fail.New(fail.Failed, what, "the file is damaged: %w", err).
-			Try("mend it by hand, or move it away and run cnet repair")
+		return damaged(path, err)
 	}
 	if *v != version {
-		return fail.New(fail.Failed, what, "it is of version %d; this cnet reads version %d", *v, version).
+		return fail.New(fail.Failed, "read "+path, "it is of version %d; this cnet reads version %d", *v, version).
 			Try("use the cnet that wrote it")
 	}
 	return nil
+}
+
+// errDamaged is the error of a file that says nothing that cnet could have written.
+var errDamaged = errors.New("the file is damaged")
+
+func damaged(path string, cause error) error {
+	return fail.New(fail.Failed, "read "+path, "%w: %s", errDamaged, cause).
+		Try("mend it by hand, or move it away and run cnet repair")
 }
 
 // bootID names this boot of the kernel (random(4)).

@@ -18,16 +18,20 @@ func (e *Engine) recover(ctx context.Context) error {
 		return err
 	}
 	var f journalFile
-	if err := decode(e.Store.Run+"/journal.json", data, &f, &f.Version); err != nil {
+	path := e.Store.JournalFile()
+	if err := decode(path, data, &f, &f.Version); err != nil {
 		return err
 	}
 	boot, err := bootID()
 	if err != nil {
 		return err
 	}
-	steps, err := e.decodeSteps(f.Steps)
+	steps, err := e.decodeSteps(path, f.Steps)
 	if err != nil {
 		return err
+	}
+	if f.Keep {
+		return e.leave(ctx, f, steps, boot)
 	}
 	finish := committed || breaks(steps)
 	e.note(fmt.Sprintf("%q was cut off in the middle; %s it first", f.What, map[bool]string{true: "finishing", false: "undoing"}[finish]))
@@ -43,7 +47,17 @@ func (e *Engine) recover(ctx context.Context) error {
 	if finish {
 		return e.finish(f, boot, committed)
 	}
-	return errors.Join(e.Store.Unstage(f.Files), e.Store.End())
+	return errors.Join(e.Store.Tidy(), e.Store.End())
+}
+
+// leave ends a repair that was cut off. What it has mended is as it was meant to
+// be; what it has not, the next repair mends.
+func (e *Engine) leave(ctx context.Context, f journalFile, steps []fact.Step, boot string) error {
+	if boot != f.Boot {
+		return e.Store.End()
+	}
+	e.note(fmt.Sprintf("%q was cut off in the middle; what it has done stays", f.What))
+	return e.abandon(ctx, f, steps)
 }
 
 // abandon gives a change up that was cut off and cannot be settled.
@@ -77,16 +91,18 @@ func (e *Engine) finish(f journalFile, boot string, committed bool) error {
 	return e.Store.End()
 }
 
-func (e *Engine) decodeSteps(records []stepRecord) ([]fact.Step, error) {
+func (e *Engine) decodeSteps(path string, records []stepRecord) ([]fact.Step, error) {
 	steps := make([]fact.Step, 0, len(records))
 	for _, r := range records {
 		f, err := e.codec.Decode(r.Record)
 		if err != nil {
-			return nil, err
+			return nil, damaged(path, err)
 		}
 		verb := fact.Make
-		if r.Verb == fact.Break.String() {
-			verb = fact.Break
+		for _, v := range []fact.Verb{fact.Break, fact.Mend} {
+			if r.Verb == v.String() {
+				verb = v
+			}
 		}
 		steps = append(steps, fact.Step{Verb: verb, Fact: f})
 	}

@@ -17,12 +17,16 @@ import (
 // else stands of the topology or carries cnet's mark in the kernel. Nothing that
 // cnet's files say can keep it from that.
 func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
+	ctx = e.pointed(ctx)
 	if !dry {
 		unlock, err := e.take(ctx, "reset")
 		if err != nil {
 			return Change{}, err
 		}
 		defer unlock()
+		if err := e.restore(); err != nil {
+			e.note(err.Error())
+		}
 		if err := e.recover(ctx); err != nil {
 			e.note(fmt.Sprintf("a change that was cut off is dropped: %v", err))
 			if err := e.Store.End(); err != nil {
@@ -73,18 +77,16 @@ func (e *Engine) lost(ctx context.Context, s state) []fact.Fact {
 	if len(s.made) >= len(wanted.Facts) {
 		return s.made
 	}
-	there, _ := e.standing(ctx, s, wanted)
-	return inOrder(append(there, s.made...), wanted.Facts)
+	st := standing(s, wanted, probeAll(ctx, wanted))
+	return inOrder(append(st.there, s.made...), wanted.Facts)
 }
 
 // forget removes what is left of the files: all of them, but for the ledger of
 // what others rely on.
 func (e *Engine) forget() error {
 	s, err := e.load()
-	if err == nil && len(s.topo.Networks)+len(s.topo.Containers) == 0 {
-		return nil
-	}
-	return e.Store.Wipe()
+	empty := err == nil && len(s.topo.Networks)+len(s.topo.Containers) == 0
+	return e.Store.Wipe(empty)
 }
 
 // sweep breaks what carries cnet's mark though nothing is wanted any more.

@@ -15,7 +15,7 @@ import (
 
 // carryOut makes a change true: kernel first, then files, with a journal around both.
 func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) error {
-	if err := vacant(ctx, c.Plan); err != nil {
+	if err := allVacant(ctx, c.Plan); err != nil {
 		return explainFailure(what, err)
 	}
 	steps, err := remember(ctx, c.Plan.Steps)
@@ -57,7 +57,7 @@ func (e *Engine) prepare(j journal) error {
 		err = e.Store.Stage(j.Files)
 	}
 	if err != nil {
-		return errors.Join(err, e.Store.Unstage(j.Files), e.Store.End())
+		return errors.Join(err, e.Store.Tidy(), e.Store.End())
 	}
 	return nil
 }
@@ -82,29 +82,27 @@ func (e *Engine) run(ctx context.Context, steps []fact.Step) ([]fact.Step, error
 	return fact.Run(ctx, steps, o)
 }
 
-// vacant refuses a plan that would make what is there already. It is asked
+// allVacant refuses a plan that would make what is there already. It is asked
 // before the journal is written: whatever the journal names is then cnet's own,
 // and a change that was cut off can be undone without touching another's.
-func vacant(ctx context.Context, p fact.Plan) error {
-	broken := make(map[fact.Key]bool)
-	for _, f := range p.Gone {
-		broken[f.Key()] = true
+func allVacant(ctx context.Context, p fact.Plan) error {
+	if _, taken := occupied(ctx, p); len(taken) > 0 {
+		return taken[0]
 	}
-	for _, s := range p.Steps {
-		if s.Verb == fact.Break {
-			broken[s.Fact.Key()] = true
-			continue
-		}
-		if _, ok := s.Fact.(fact.Creator); !ok || broken[s.Fact.Key()] {
-			continue
-		}
-		t, err := s.Fact.Probe(ctx)
-		if err == nil && t.State != fact.Absent {
-			err = fmt.Errorf("something of that name is there already: %w", fs.ErrExist)
-		}
-		if err != nil {
-			return &fact.StepError{Step: s, Err: err}
-		}
+	return nil
+}
+
+// vacant looks whether what a step would make is there already, and is not broken before.
+func vacant(ctx context.Context, s fact.Step, broken map[fact.Key]bool) *fact.StepError {
+	if _, ok := s.Fact.(fact.Creator); !ok || s.Verb != fact.Make || broken[s.Fact.Key()] {
+		return nil
+	}
+	t, err := s.Fact.Probe(ctx)
+	if err == nil && t.State != fact.Absent {
+		err = fmt.Errorf("something of that name is there already: %w", fs.ErrExist)
+	}
+	if err != nil {
+		return &fact.StepError{Step: s, Err: err}
 	}
 	return nil
 }
@@ -176,7 +174,7 @@ func (e *Engine) rollBack(ctx context.Context, s state, j journal, done []fact.S
 		failure.Why += fmt.Sprintf("; taking it back failed too: %v", err)
 		return errors.Join(failure, e.giveUp(ctx, s, j))
 	}
-	if err := errors.Join(e.Store.Unstage(j.Files), e.Store.End()); err != nil {
+	if err := errors.Join(e.Store.Tidy(), e.Store.End()); err != nil {
 		return errors.Join(failure, err)
 	}
 	failure.Why += "; " + undone
@@ -191,17 +189,27 @@ func (e *Engine) giveUp(ctx context.Context, s state, j journal) error {
 	for _, step := range j.Steps {
 		all = append(all, step.Fact)
 	}
-	there := state{topo: s.topo, owner: s.owner}
-	for _, f := range fact.Unique(all) {
+	return errors.Join(e.Store.Tidy(), e.writeDown(s, stillThere(ctx, all)))
+}
+
+// stillThere are those of facts whose things are there.
+func stillThere(ctx context.Context, facts []fact.Fact) (there []fact.Fact) {
+	for _, f := range fact.Unique(facts) {
 		if t, err := f.Probe(ctx); err == nil && t.State != fact.Absent {
-			there.made = append(there.made, f)
+			there = append(there, f)
 		}
 	}
+	return there
+}
+
+// writeDown makes the ledger say what stands, and drops the journal.
+func (e *Engine) writeDown(s state, made []fact.Fact) error {
+	there := state{topo: s.topo, owner: s.owner, made: inOrder(made, topology.Compile(s.topo).Facts)}
 	files, err := e.files(s, there)
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.Store.Unstage(j.Files), e.Store.Apply(files), e.Store.End())
+	return errors.Join(e.Store.Apply(files), e.Store.End())
 }
 
 // undo takes steps back, and what went by itself with them, and says how many.
@@ -249,6 +257,9 @@ func leading(steps []fact.Step, v fact.Verb) int {
 
 // settle makes a fact that may hold already.
 func settle(ctx context.Context, s fact.Step) error {
+	if err := fact.Reach(ctx, "settle "+s.String()); err != nil {
+		return &fact.StepError{Step: s, Err: err}
+	}
 	t, err := s.Fact.Probe(ctx)
 	if err == nil && t.State == fact.Differs {
 		err = s.Fact.Break(ctx)
@@ -268,6 +279,7 @@ type journal struct {
 	Steps []fact.Step
 	Gone  []fact.Fact // what ends by itself; not written down: a change that breaks is finished
 	Files []store.File
+	Keep  bool // a repair: cut off, its steps are neither finished nor undone
 }
 
 type journalFile struct {
@@ -276,6 +288,7 @@ type journalFile struct {
 	What    string       `json:"what"`
 	Steps   []stepRecord `json:"steps"`
 	Files   []store.File `json:"files"`
+	Keep    bool         `json:"keep,omitempty"`
 }
 
 type stepRecord struct {
@@ -288,7 +301,7 @@ func (e *Engine) begin(j journal) error {
 	if err != nil {
 		return err
 	}
-	f := journalFile{Version: version, Boot: boot, What: j.What, Files: j.Files}
+	f := journalFile{Version: version, Boot: boot, What: j.What, Files: j.Files, Keep: j.Keep}
 	for _, s := range j.Steps {
 		r, err := e.codec.Encode(s.Fact)
 		if err != nil {

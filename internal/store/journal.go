@@ -23,6 +23,9 @@ func (s Store) Begin(data []byte) error {
 // Commit notes that the kernel is as it should be: from here on the change can
 // only be finished.
 func (s Store) Commit() error {
+	if err := s.reach("commit"); err != nil {
+		return err
+	}
 	if err := os.Rename(filepath.Join(s.Run, running), filepath.Join(s.Run, saving)); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
@@ -32,11 +35,24 @@ func (s Store) Commit() error {
 // End drops the journal.
 func (s Store) End() error {
 	for _, name := range []string{running, saving} {
-		if err := os.Remove(filepath.Join(s.Run, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.remove(filepath.Join(s.Run, name)); err != nil {
 			return fmt.Errorf("drop the journal: %w", err)
 		}
 	}
 	return nil
+}
+
+// JournalFile is the path of the journal that [Store.Pending] reads.
+func (s Store) JournalFile() string {
+	if path := filepath.Join(s.Run, saving); exists(path) {
+		return path
+	}
+	return filepath.Join(s.Run, running)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // Pending returns the journal that a change cut off in the middle left behind,

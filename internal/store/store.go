@@ -20,6 +20,9 @@ const (
 type Store struct {
 	State string // what survives a reboot
 	Run   string // what does not
+	// At is told of each point of a change to the files at which it may be cut
+	// off; its error fails the change. It may be nil.
+	At func(point string) error
 }
 
 // Default is the store of this host.
@@ -38,7 +41,7 @@ func (s Store) Object(kind, name string) string {
 
 // LedgerFile is the path of the ledger of one owner.
 func (s Store) LedgerFile(owner string) string {
-	return filepath.Join(s.Run, "ledger", strings.ReplaceAll(owner, " ", "-")+".json")
+	return filepath.Join(s.ledger(), strings.ReplaceAll(owner, " ", "-")+".json")
 }
 
 // Objects reads the files of one kind in the order of their names.
@@ -48,7 +51,7 @@ func (s Store) Objects(kind string, each func(path string, data []byte) error) e
 
 // Ledgers reads all ledger files.
 func (s Store) Ledgers(each func(path string, data []byte) error) error {
-	return readAll(filepath.Join(s.Run, "ledger"), each)
+	return readAll(s.ledger(), each)
 }
 
 func readAll(dir string, each func(path string, data []byte) error) error {
@@ -94,21 +97,29 @@ func (s Store) Stage(files []File) error {
 		if f.Content == nil {
 			continue
 		}
-		if err := s.mkdir(filepath.Dir(f.Path)); err != nil {
-			return fmt.Errorf("write %s: %w", f.Path, err)
-		}
-		if err := s.stage(f.Path, f.Content); err != nil {
-			return err
+		for _, path := range s.places(f.Path) {
+			if err := s.mkdir(filepath.Dir(path)); err != nil {
+				return fmt.Errorf("write %s: %w", path, err)
+			}
+			if err := s.stage(path, f.Content); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// Unstage removes what Stage wrote.
-func (s Store) Unstage(files []File) error {
-	for _, f := range files {
-		if err := remove(staged(f.Path)); err != nil {
+// Tidy removes what was staged and is not wanted any more.
+func (s Store) Tidy() error {
+	for _, dir := range append(s.folders(), s.State, s.Run) {
+		left, err := filepath.Glob(filepath.Join(dir, ".*"+staging))
+		if err != nil {
 			return err
+		}
+		for _, path := range left {
+			if err := s.remove(path); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -119,14 +130,10 @@ func (s Store) Settle(files []File) error {
 	dirs := make(map[string]bool)
 	for _, f := range files {
 		dirs[filepath.Dir(f.Path)] = true
-		if f.Content == nil {
-			if err := remove(f.Path); err != nil {
+		for _, path := range s.places(f.Path) {
+			if err := s.settle(path, f.Content == nil); err != nil {
 				return err
 			}
-			continue
-		}
-		if err := os.Rename(staged(f.Path), f.Path); err != nil {
-			return fmt.Errorf("write %s: %w", f.Path, err)
 		}
 	}
 	for _, dir := range sorted(dirs) {
@@ -137,6 +144,34 @@ func (s Store) Settle(files []File) error {
 		}
 	}
 	return nil
+}
+
+func (s Store) settle(path string, gone bool) error {
+	if gone {
+		return s.remove(path)
+	}
+	if err := s.reach("put in place " + path); err != nil {
+		return err
+	}
+	if err := os.Rename(staged(path), path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// places are a file's own path and, for an object's, that of its backup.
+func (s Store) places(path string) []string {
+	if b := s.Backup(path); b != "" {
+		return []string{path, b}
+	}
+	return []string{path}
+}
+
+func (s Store) reach(point string) error {
+	if s.At == nil {
+		return nil
+	}
+	return s.At(point)
 }
 
 // mkdir makes a folder of the store, and those above it, that every user may
@@ -167,16 +202,21 @@ func (s Store) write(path string, content []byte) error {
 	if err := s.stage(path, content); err != nil {
 		return err
 	}
-	return os.Rename(staged(path), path)
+	return s.settle(path, false)
 }
+
+const staging = ".new"
 
 // staged is where the file at path is laid ready.
 func staged(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+staging)
 }
 
 // remove removes a file that may be gone already.
-func remove(path string) error {
+func (s Store) remove(path string) error {
+	if err := s.reach("remove " + path); err != nil {
+		return err
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", path, err)
 	}
@@ -186,6 +226,9 @@ func remove(path string) error {
 // stage lays content ready for the file at path.
 func (s Store) stage(path string, content []byte) (err error) {
 	tmp := staged(path)
+	if err := s.reach("write " + tmp); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -204,7 +247,7 @@ func (s Store) stage(path string, content []byte) (err error) {
 		f.Close()
 		return err
 	}
-	if s.Lasting(path) {
+	if s.Lasting(path) && !s.isBackup(path) {
 		if err = f.Sync(); err != nil {
 			f.Close()
 			return err
@@ -228,24 +271,44 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Wipe removes all objects and ledgers.
-func (s Store) Wipe() error {
+// Wipe removes all objects, the damaged files that were set aside, and, unless
+// it is to be kept, the ledger.
+func (s Store) Wipe(keepLedger bool) error {
 	var errs []error
-	for _, dir := range []string{filepath.Join(s.State, "networks"), filepath.Join(s.State, "containers"), filepath.Join(s.Run, "ledger")} {
+	for _, dir := range s.folders() {
+		if keepLedger && dir == s.ledger() {
+			continue
+		}
 		errs = append(errs, os.RemoveAll(dir))
+	}
+	for _, dir := range []string{s.Run, s.ledger()} {
+		left, err := filepath.Glob(filepath.Join(dir, "*"+aside))
+		for _, path := range left {
+			errs = append(errs, s.remove(path))
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
+// folders are those that files are kept in, the inner ones first.
+func (s Store) folders() []string {
+	return []string{
+		filepath.Join(s.State, backup, "networks"), filepath.Join(s.State, backup, "containers"), filepath.Join(s.State, backup),
+		filepath.Join(s.State, "networks"), filepath.Join(s.State, "containers"),
+		s.ledger(),
+	}
+}
+
+func (s Store) ledger() string { return filepath.Join(s.Run, "ledger") }
+
 // Clear removes what is left of the store when nothing is kept in it any more:
 // empty folders, and with them the lock.
 func (s Store) Clear() {
-	for _, dir := range []string{
-		filepath.Join(s.State, "networks"), filepath.Join(s.State, "containers"), s.State,
-		filepath.Join(s.Run, "ledger"),
-	} {
+	for _, dir := range append(s.folders(), s.State) {
 		os.Remove(dir) // fails, as it should, where something is left
 	}
+	os.Remove(staged(filepath.Join(s.Run, running))) // of a change that ended before it began
 	entries, err := os.ReadDir(s.Run)
 	if err == nil && len(entries) == 1 && entries[0].Name() == lockName {
 		os.Remove(filepath.Join(s.Run, lockName))

@@ -60,6 +60,14 @@ type Batched interface {
 	BreakAll(context.Context, []Fact) error
 }
 
+// Mender is a fact that can be set right in place where its probe says
+// [Mendable], so that what lives in the thing goes on: a cable whose MTU was
+// changed need not be unplugged.
+type Mender interface {
+	Fact
+	Mend(context.Context) error
+}
+
 // Needy is a fact that needs more of the host than a kernel. Ready says what is
 // missing; it is cheap, and is asked before anything is changed.
 type Needy interface {
@@ -96,6 +104,7 @@ const (
 	Make  Verb = iota // make it true
 	Break             // make it untrue
 	Show              // look at it
+	Mend              // set it right in place
 )
 
 func (v Verb) String() string {
@@ -106,6 +115,8 @@ func (v Verb) String() string {
 		return "break"
 	case Show:
 		return "show"
+	case Mend:
+		return "mend"
 	}
 	return fmt.Sprintf("verb(%d)", int(v))
 }
@@ -133,8 +144,9 @@ func (s State) String() string {
 
 // Truth is what a probe saw.
 type Truth struct {
-	State State
-	Diff  string // when State is Differs: "mtu is 1400, not 1500"
+	State   State
+	Diff    string // when State is Differs: "mtu is 1400, not 1500"
+	InPlace bool   // the difference can be mended in place, by a [Mender]
 }
 
 // True is the truth of a fact that holds.
@@ -146,6 +158,13 @@ func False() Truth { return Truth{State: Absent} }
 // Other is the truth of a thing that is there but differs, in the words of format.
 func Other(format string, args ...any) Truth {
 	return Truth{State: Differs, Diff: fmt.Sprintf(format, args...)}
+}
+
+// Mendable is as [Other], of a difference that a [Mender] can set right in place.
+func Mendable(format string, args ...any) Truth {
+	t := Other(format, args...)
+	t.InPlace = true
+	return t
 }
 
 // When is True if ok, else False.

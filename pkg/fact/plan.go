@@ -12,6 +12,9 @@ type Step struct {
 	Fact Fact
 }
 
+// String is the step on one line: "make veth.pair web-eth0".
+func (s Step) String() string { return s.Verb.String() + " " + s.Fact.Key().String() }
+
 // Plan is what has to happen, in order, to come from the facts that were made
 // to the facts that are wanted.
 type Plan struct {
@@ -45,7 +48,7 @@ func Diff(made, wanted []Fact, anew ...Key) Plan {
 	}
 	for _, f := range made {
 		// What is kept cannot stand on something broken: it is made anew.
-		if kept[f.Key()] && (within(f, broken) || needs(f, broken)) {
+		if kept[f.Key()] && DependsOn(f, broken) {
 			delete(kept, f.Key())
 			broken[f.Key()] = true
 		}
@@ -70,16 +73,58 @@ func Diff(made, wanted []Fact, anew ...Key) Plan {
 	return p
 }
 
+// Mending returns p with steps that set right in place those of the facts made
+// whose keys are in mend and that p neither breaks nor makes. They stand among
+// the facts to be made, in the order of wanted.
+func Mending(p Plan, made, wanted []Fact, mend []Key) Plan {
+	if len(mend) == 0 {
+		return p
+	}
+	right := make(map[Key]Fact, len(mend))
+	there := index(made)
+	for _, k := range mend {
+		if f, ok := there[k]; ok {
+			right[k] = f
+		}
+	}
+	makes := make(map[Key]bool)
+	var steps []Step
+	for _, s := range p.Steps {
+		delete(right, s.Fact.Key())
+		if s.Verb == Make {
+			makes[s.Fact.Key()] = true
+		} else {
+			steps = append(steps, s)
+		}
+	}
+	for _, f := range p.Gone {
+		delete(right, f.Key())
+	}
+	for _, f := range Unique(wanted) {
+		k := f.Key()
+		if makes[k] {
+			steps = append(steps, Step{Make, f})
+		} else if made, ok := right[k]; ok {
+			steps = append(steps, Step{Mend, made})
+		}
+	}
+	p.Steps = steps
+	return p
+}
+
 // Reverse returns the plan that takes steps back: the last first, each the
-// other way round.
+// other way round. What was mended stays: it is as it was meant to be before.
 func Reverse(steps []Step) []Step {
 	back := make([]Step, 0, len(steps))
 	for i := len(steps) - 1; i >= 0; i-- {
 		s := steps[i]
-		if s.Verb == Make {
+		switch s.Verb {
+		case Make:
 			s.Verb = Break
-		} else {
+		case Break:
 			s.Verb = Make
+		default:
+			continue
 		}
 		back = append(back, s)
 	}
@@ -143,6 +188,9 @@ func index(facts []Fact) map[Key]Fact {
 	}
 	return m
 }
+
+// DependsOn reports whether f goes with one of these, or cannot stand without it.
+func DependsOn(f Fact, keys map[Key]bool) bool { return within(f, keys) || needs(f, keys) }
 
 func within(f Fact, broken map[Key]bool) bool {
 	n, ok := f.(Nested)

@@ -13,7 +13,7 @@ type StepError struct {
 }
 
 func (e *StepError) Error() string {
-	return fmt.Sprintf("%s %s: %v", e.Step.Verb, e.Step.Fact.Key(), e.Err)
+	return fmt.Sprintf("%s: %v", e.Step, e.Err)
 }
 
 func (e *StepError) Unwrap() error { return e.Err }
@@ -23,6 +23,23 @@ func (e *StepError) Unwrap() error { return e.Err }
 type Observer struct {
 	Before func(Step) error // an error stops the run before the step
 	After  func(Step)
+}
+
+// WithPoints returns a context in which whoever comes to a point of a change, by
+// [Reach], tells it to at. A test stops a change there; at's error fails it.
+func WithPoints(ctx context.Context, at func(point string) error) context.Context {
+	return context.WithValue(ctx, pointsKey{}, at)
+}
+
+type pointsKey struct{}
+
+// Reach says that a change has come to a point at which it may be cut off:
+// between two steps, or between two calls of the kernel within one.
+func Reach(ctx context.Context, point string) error {
+	if at, ok := ctx.Value(pointsKey{}).(func(string) error); ok {
+		return at(point)
+	}
+	return nil
 }
 
 // Run does steps in order, neighbours that can go together in one batch. It
@@ -42,6 +59,9 @@ func Run(ctx context.Context, steps []Step, o Observer) (done []Step, err error)
 					return steps[:i], &StepError{Step: s, Err: err}
 				}
 			}
+		}
+		if err := Reach(ctx, group[0].String()); err != nil {
+			return steps[:i], &StepError{Step: group[0], Err: err}
 		}
 		if err := do(ctx, group); err != nil {
 			return steps[:i], &StepError{Step: group[0], With: group, Err: err}
@@ -63,7 +83,7 @@ func batch(steps []Step) int {
 		return 1
 	}
 	n := 1
-	for n < len(steps) && steps[n].Verb == steps[0].Verb {
+	for n < len(steps) && steps[n].Verb == steps[0].Verb && steps[0].Verb != Mend {
 		b, ok := steps[n].Fact.(Batched)
 		if !ok || b.Batch() != first.Batch() {
 			break
@@ -77,6 +97,12 @@ func do(ctx context.Context, group []Step) error {
 	first, verb := group[0].Fact, group[0].Verb
 	b, ok := first.(Batched)
 	switch {
+	case verb == Mend:
+		m, ok := first.(Mender)
+		if !ok {
+			return fmt.Errorf("it cannot be set right in place")
+		}
+		return m.Mend(ctx)
 	case ok && verb == Make:
 		return b.MakeAll(ctx, factsOf(group))
 	case ok:
