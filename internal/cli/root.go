@@ -211,6 +211,9 @@ func (a *app) fail(err error) int {
 	var f *fail.Error
 	if !errors.As(err, &f) {
 		f = &fail.Error{Kind: fail.Failed, Why: err.Error()}
+		if errors.Is(err, context.Canceled) {
+			f.Why = "interrupted; nothing was changed"
+		}
 		if !a.parsed {
 			f.Kind, f.Next = fail.Usage, "cnet --help"
 			if why, meant, found := strings.Cut(f.Why, "Did you mean this?"); found {

@@ -31,7 +31,7 @@ func (e *Engine) recover(ctx context.Context) error {
 		return err
 	}
 	if f.Keep {
-		return e.leave(ctx, f, steps, boot)
+		return e.goOn(ctx, f, steps, boot)
 	}
 	finish := committed || breaks(steps)
 	e.note(fmt.Sprintf("%q was cut off in the middle; %s it first", f.What, map[bool]string{true: "finishing", false: "undoing"}[finish]))
@@ -50,14 +50,29 @@ func (e *Engine) recover(ctx context.Context) error {
 	return errors.Join(e.Store.Tidy(), e.Store.End())
 }
 
-// leave ends a repair that was cut off. What it has mended is as it was meant to
-// be; what it has not, the next repair mends.
-func (e *Engine) leave(ctx context.Context, f journalFile, steps []fact.Step, boot string) error {
+// goOn finishes a repair that was cut off: it looks at what stands and mends the
+// rest. What cannot be mended does not keep the next command from its work.
+func (e *Engine) goOn(ctx context.Context, f journalFile, steps []fact.Step, boot string) error {
 	if boot != f.Boot {
 		return e.Store.End()
 	}
-	e.note(fmt.Sprintf("%q was cut off in the middle; what it has done stays", f.What))
-	return e.abandon(ctx, f, steps)
+	e.note(fmt.Sprintf("%q was cut off in the middle; finishing it first", f.What))
+	ctx, done := session(ctx)
+	defer done()
+	s, err := e.load()
+	if err != nil {
+		return err
+	}
+	if err := e.record(s, e.left(ctx, s, steps)); err != nil {
+		return err
+	}
+	if s, err = e.load(); err != nil {
+		return err
+	}
+	if _, err := e.mendAll(ctx, f.What, s, false); err != nil {
+		e.note(fmt.Sprintf("that did not succeed: %v; cnet check tells what is left", err))
+	}
+	return nil
 }
 
 // abandon gives a change up that was cut off and cannot be settled.

@@ -25,6 +25,11 @@ func (e *Engine) Repair(ctx context.Context, what string, dry bool) (Change, err
 		return Change{}, err
 	}
 	defer done()
+	return e.mendAll(ctx, what, s, dry)
+}
+
+// mendAll is Repair once the state is loaded.
+func (e *Engine) mendAll(ctx context.Context, what string, s state, dry bool) (Change, error) {
 	wanted := topology.Compile(s.topo)
 	st := standing(s, wanted, probeAll(ctx, wanted))
 	strays, err := e.strays(ctx, s.made, wanted)
@@ -175,7 +180,11 @@ func (e *Engine) mend(ctx context.Context, what string, s state, there []fact.Fa
 	if len(failed) > 0 || len(done) < len(steps) {
 		made = stillThere(context.WithoutCancel(ctx), append(there, made...))
 	}
-	if err := e.writeDown(s, made); err != nil {
+	err = e.record(s, made)
+	if err == nil {
+		err = e.Store.End()
+	}
+	if err != nil {
 		return c, explainFailure(what, err)
 	}
 	return c, unmended(ctx, what, len(done), failed)

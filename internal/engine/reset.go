@@ -43,8 +43,11 @@ func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
 	}
 	s.made = e.lost(ctx, s)
 	c := Change{Before: s.topo}
-	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, nil)); err != nil || dry {
-		return c, err
+	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, nil)); err != nil {
+		return c, explainFailure("reset", err)
+	}
+	if dry {
+		return c, nil
 	}
 	if err := e.carryOut(ctx, "reset", s, c); err != nil {
 		return c, err
@@ -95,7 +98,7 @@ func (e *Engine) sweep(ctx context.Context, c Change) (Change, error) {
 	for _, owned := range []func(context.Context) ([]fact.Fact, error){bridge.Owned, veth.Owned, nat.Owned} {
 		facts, err := owned(ctx)
 		if err != nil {
-			return c, err
+			return c, explainFailure("reset", err)
 		}
 		stray = append(stray, facts...)
 	}

@@ -185,11 +185,19 @@ func (e *Engine) rollBack(ctx context.Context, s state, j journal, done []fact.S
 // stays as it was, and the ledger says what stands, so that check can name the
 // difference and repair can mend it.
 func (e *Engine) giveUp(ctx context.Context, s state, j journal) error {
+	if err := errors.Join(e.Store.Tidy(), e.record(s, e.left(ctx, s, j.Steps))); err != nil {
+		return err // the journal stays, for the next command to try again
+	}
+	return e.Store.End()
+}
+
+// left are the facts of the ledger and of steps whose things are there.
+func (e *Engine) left(ctx context.Context, s state, steps []fact.Step) []fact.Fact {
 	all := append([]fact.Fact(nil), s.made...)
-	for _, step := range j.Steps {
+	for _, step := range steps {
 		all = append(all, step.Fact)
 	}
-	return errors.Join(e.Store.Tidy(), e.writeDown(s, stillThere(ctx, all)))
+	return stillThere(ctx, all)
 }
 
 // stillThere are those of facts whose things are there.
@@ -202,14 +210,14 @@ func stillThere(ctx context.Context, facts []fact.Fact) (there []fact.Fact) {
 	return there
 }
 
-// writeDown makes the ledger say what stands, and drops the journal.
-func (e *Engine) writeDown(s state, made []fact.Fact) error {
+// record makes the ledger say what stands.
+func (e *Engine) record(s state, made []fact.Fact) error {
 	there := state{topo: s.topo, owner: s.owner, made: inOrder(made, topology.Compile(s.topo).Facts)}
 	files, err := e.files(s, there)
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.Store.Apply(files), e.Store.End())
+	return e.Store.Apply(files)
 }
 
 // undo takes steps back, and what went by itself with them, and says how many.

@@ -47,14 +47,14 @@ type linkTable struct {
 	chosen map[string]bool           // MAC addresses that the kernel chose
 }
 
-func readLinks(t testing.TB) linkTable {
+func readLinks(t testing.TB, chosen func(testing.TB, string) []string) linkTable {
 	t.Helper()
 	table := linkTable{map[string][]object{}, map[string][]object{}, map[string]map[int]string{}, map[string]bool{}}
 	for _, ns := range append([]string{""}, namespaces()...) {
 		table.links[ns] = parse(t, ns, "ip", "-d", "-j", "link")
 		table.ports[ns] = parse(t, ns, "bridge", "-d", "-j", "link")
 		table.ids[ns] = namespaceIDs(t, ns)
-		for _, mac := range chosenMACs(t, ns) {
+		for _, mac := range chosen(t, ns) {
 			table.chosen[mac] = true
 		}
 	}
