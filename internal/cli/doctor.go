@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,10 +46,11 @@ func (a *app) showReport(r doctor.Report) {
 	for _, f := range r.Findings {
 		number[f.Severity]++
 		fmt.Fprintln(a.out, labelled(string(f.Severity), f.Say))
-		fmt.Fprintln(a.out, labelled("", "seen: "+f.Seen))
-		if f.Mend != "" {
-			fmt.Fprintln(a.out, labelled("", "mend: "+f.Mend))
-		} else {
+		a.showCommand("seen: ", f.Seen)
+		for _, command := range strings.Split(f.Mend, "; ") {
+			a.showCommand("mend: ", command)
+		}
+		if f.Advice != "" {
 			fmt.Fprintln(a.out, labelled("", "do: "+f.Advice))
 		}
 	}
@@ -57,4 +59,11 @@ func (a *app) showReport(r doctor.Report) {
 	}
 	fmt.Fprintf(a.err, "cnet: %s, %s, %s\n", count(number[doctor.Error], "error"),
 		count(number[doctor.Warning], "warning"), count(number[doctor.Note], "note"))
+}
+
+// showCommand shows a command on one line, so that it can be copied.
+func (a *app) showCommand(word, command string) {
+	if command != "" {
+		fmt.Fprintf(a.out, "%9s%s%s\n", "", word, command)
+	}
 }
