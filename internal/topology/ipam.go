@@ -216,3 +216,6 @@ func parseAddr(s string, ipv6 bool) (netip.Addr, error) {
 	}
 	return ip, nil
 }
+
+// Pool is the prefix that networks without a subnet of their own are cut from.
+func Pool() netip.Prefix { return pool4 }
