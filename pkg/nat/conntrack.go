@@ -109,9 +109,9 @@ func (p Publish) moveCommands(verb fact.Verb) []fact.Command {
 	if p.IPv6 {
 		line = "conntrack -D -f ipv6 -p udp"
 	}
-	at := ""
+	at, back := "", ""
 	if !p.anyHost() {
-		at = " -d " + p.HostIP.String()
+		at, back = " -d "+p.HostIP.String(), " -q "+p.HostIP.String()
 	}
 	switch {
 	case verb == fact.Show:
@@ -123,7 +123,7 @@ func (p Publish) moveCommands(verb fact.Verb) []fact.Command {
 	}
 	list := []fact.Command{p.each(line + at + " --orig-port-dst $port --dst-nat " + p.To.String())}
 	if p.Port == p.HostPort {
-		list = append(list, p.each(line+" -s "+p.To.String()+" --orig-port-src $port --reply-port-dst $port"))
+		list = append(list, p.each(line+" -s "+p.To.String()+back+" --orig-port-src $port --reply-port-dst $port"))
 	}
 	return list
 }

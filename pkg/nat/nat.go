@@ -85,7 +85,10 @@ func (o On) MakeAll(ctx context.Context, facts []fact.Fact) error {
 		if err := b.makeAll(ctx, values); err != nil {
 			return err
 		}
-		return moveFlows(ctx, fact.Make, values)
+		if err := moveFlows(ctx, fact.Make, values); err != nil {
+			return errors.Join(err, b.breakAll(context.WithoutCancel(ctx), values))
+		}
+		return nil
 	})
 }
 
