@@ -17,6 +17,7 @@ import (
 // facts, and by the commands that they print. All numbers that are sent after a
 // change must be answered by who then has the port.
 func TestFlowsMove(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name string
 		from string // namespace of the client
@@ -67,6 +68,7 @@ func TestFlowsMove(t *testing.T) {
 // answer begins the flow anew, as one from the container to the caller, and
 // would let the caller in once more.
 func TestLateAnswer(t *testing.T) {
+	t.Parallel()
 	for way, do := range map[string]func(*testing.T, fact.Verb, fact.Fact){"facts": byFact, "commands": byHand} {
 		do := do
 		t.Run(way, func(t *testing.T) {
@@ -97,6 +99,7 @@ func TestLateAnswer(t *testing.T) {
 // TestOthersFlowsStay has flows of others about: whatever is published and taken
 // back, facts and commands leave them alone.
 func TestOthersFlowsStay(t *testing.T) {
+	t.Parallel()
 	hosttest.Run(t, func(t *testing.T) {
 		wire(t)
 		hosttest.Sh(t, neighbours)
@@ -148,6 +151,7 @@ func TestOthersFlowsStay(t *testing.T) {
 // TestTracked takes an address away: its connections are forgotten, whoever
 // began them and whatever their protocol, and no others.
 func TestTracked(t *testing.T) {
+	t.Parallel()
 	for way, do := range map[string]func(*testing.T, fact.Verb, fact.Fact){"facts": byFact, "commands": byHand} {
 		do := do
 		t.Run(way, func(t *testing.T) {
