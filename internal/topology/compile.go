@@ -40,6 +40,9 @@ func Compile(t Topology) Compiled {
 		}
 	}
 	for _, k := range t.Containers {
+		c.tracked(k)
+	}
+	for _, k := range t.Containers {
 		for _, a := range k.Networks {
 			c.attachment(k, a)
 		}

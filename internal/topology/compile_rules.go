@@ -103,3 +103,16 @@ func (n Network) subnet(ipv6 bool) netip.Prefix {
 	}
 	return n.Subnet
 }
+
+// tracked adds what the kernel remembers of a container's addresses. It comes
+// before the cables, so that it is forgotten after they are gone, and together,
+// so that a plan reads the kernel's table once.
+func (c *compiler) tracked(k Container) {
+	for _, a := range k.Networks {
+		for _, ip := range []netip.Addr{a.IP, a.IP6} {
+			if ip.IsValid() {
+				c.add("container "+k.Name, nat.Tracked{Container: k.Name, Network: a.Network, Addr: ip})
+			}
+		}
+	}
+}

@@ -1,90 +1,148 @@
 package nat
 
 import (
-	"errors"
+	"context"
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/netns"
 )
 
-// forget deletes what the kernel remembers of the UDP ports among values. A
-// flow keeps the translation it began with for as long as packets come, so one
-// that was there before would not see a change. By hand:
-//
-//	conntrack -D -f ipv4 -p udp --orig-port-dst 8080
-func forget(values []value) error {
-	ports := make(map[netlink.InetFamily]flows)
+// moveFlows lets the UDP flows to published ports go where the rules say from
+// now on. The kernel asks the rules for the first packet of a flow only, and a
+// flow of UDP lasts for as long as packets come. A connection of TCP or SCTP
+// has an end, and goes on as it began.
+func moveFlows(ctx context.Context, verb fact.Verb, values []value) error {
+	ports := make(map[uint8][]Publish)
 	for _, v := range values {
 		if p, ok := v.(Publish); ok && p.Proto == "udp" {
 			ports[p.inet()] = append(ports[p.inet()], p)
 		}
 	}
 	for family, list := range ports {
-		if err := list.forget(family); err != nil {
-			return fmt.Errorf("forget the UDP flows of %s: %w", list[0].host(), err)
+		stale := leads(list)
+		if verb == fact.Make {
+			local, err := localAddresses(ctx, family)
+			if err != nil {
+				return fmt.Errorf("look up the host's addresses: %w", err)
+			}
+			stale = misses(list, local)
+		}
+		if err := forget(kind{family, unix.IPPROTO_UDP}, stale); err != nil {
+			return fmt.Errorf("forget the flows to %s: %w", list[0].host(), err)
 		}
 	}
 	return nil
 }
 
-// flows matches the flows to any of some published ports.
-type flows []Publish
-
-func (f flows) forget(family netlink.InetFamily) error {
-	const tries = 3 // a dump may be interrupted by a change
-	var err error
-	for i := 0; i < tries; i++ {
-		_, err = netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, f)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
-	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
-		return nil // a kernel without ctnetlink cannot be asked to forget
-	}
-	return err
-}
-
-// MatchConntrackFlow reports whether the flow was first sent to one of the ports.
-func (f flows) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
-	to := flow.Forward
-	if to.Protocol != unix.IPPROTO_UDP {
-		return false
-	}
-	for _, p := range f {
-		if p.HostPort <= to.DstPort && to.DstPort <= p.last() &&
-			(p.anyHost() || to.DstIP.Equal(p.HostIP.AsSlice())) {
-			return true
-		}
-	}
-	return false
-}
-
-func (p Publish) inet() netlink.InetFamily {
+func (p Publish) inet() uint8 {
 	if p.IPv6 {
 		return unix.AF_INET6
 	}
 	return unix.AF_INET
 }
 
-// forgetCommand is the same by hand. It fails when there was no such flow. The
-// command takes one port at a time.
-func (p Publish) forgetCommand() fact.Command {
-	family := "ipv4"
+// misses matches the flows to any of the ports that go elsewhere: they began
+// before the port was published.
+func misses(ports []Publish, local []netip.Prefix) func(flow) bool {
+	return func(f flow) bool {
+		here := slices.ContainsFunc(local, func(l netip.Prefix) bool { return l.Contains(f.orig.dst) })
+		return here && slices.ContainsFunc(ports, func(p Publish) bool {
+			return p.at(f.orig.dst, f.orig.dstPort) && f.reply.src != p.To
+		})
+	}
+}
+
+// leads matches the flows to the containers by way of any of the ports.
+func leads(ports []Publish) func(flow) bool {
+	return func(f flow) bool {
+		return slices.ContainsFunc(ports, func(p Publish) bool { return p.leads(f) || p.hole(f) })
+	}
+}
+
+func (p Publish) leads(f flow) bool {
+	return p.at(f.orig.dst, f.orig.dstPort) && f.reply.src == p.To && f.orig.dst != p.To
+}
+
+// hole reports whether an answer that was still on its way when its flow was
+// forgotten has begun it anew, from within. Where the port keeps its number, the
+// masquerade gives it the addresses and ports that the caller knows, and lets
+// the caller in.
+func (p Publish) hole(f flow) bool {
+	return p.Port == p.HostPort && p.at(f.reply.dst, f.reply.dstPort) &&
+		f.orig.src == p.To && f.orig.srcPort == f.reply.dstPort && f.reply.dst != p.To
+}
+
+// at reports whether an address and port are those that are published.
+func (p Publish) at(ip netip.Addr, port uint16) bool {
+	return p.HostPort <= port && port <= p.last() && (p.anyHost() || ip == p.HostIP)
+}
+
+// localAddresses are what the kernel takes for the host itself, the type LOCAL
+// of addrtype: 127.0.0.0/8 is one of them.
+func localAddresses(ctx context.Context, family uint8) (local []netip.Prefix, err error) {
+	err = netns.With(ctx, "", func(h *netlink.Handle) error {
+		routes, err := netns.Retry(func() ([]netlink.Route, error) {
+			return h.RouteListFiltered(int(family), &netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL},
+				netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+		})
+		for _, r := range routes {
+			if ip, ok := netip.AddrFromSlice(r.Dst.IP); ok {
+				bits, _ := r.Dst.Mask.Size()
+				local = append(local, netip.PrefixFrom(ip.Unmap(), bits))
+			}
+		}
+		return err
+	})
+	return local, err
+}
+
+// moveCommands are the same by hand. They fail when there was no such flow.
+func (p Publish) moveCommands(verb fact.Verb) []fact.Command {
+	line := "conntrack -D -f ipv4 -p udp"
 	if p.IPv6 {
-		family = "ipv6"
+		line = "conntrack -D -f ipv6 -p udp"
 	}
-	argv := []string{"conntrack", "-D", "-f", family, "-p", "udp"}
+	at, back := "", ""
 	if !p.anyHost() {
-		argv = append(argv, "-d", p.HostIP.String())
+		at, back = " -d "+p.HostIP.String(), " -q "+p.HostIP.String()
 	}
-	argv = append(argv, "--orig-port-dst")
+	switch {
+	case verb == fact.Show:
+		return nil
+	case verb == fact.Make && p.anyHost():
+		return []fact.Command{p.each(line + " -d $ip --orig-port-dst $port")}
+	case verb == fact.Make:
+		return []fact.Command{p.each(line + at + " --orig-port-dst $port")}
+	}
+	list := []fact.Command{p.each(line + at + " --orig-port-dst $port --dst-nat " + p.To.String())}
+	if p.Port == p.HostPort {
+		list = append(list, p.each(line+" -s "+p.To.String()+back+" --orig-port-src $port --reply-port-dst $port"))
+	}
+	return list
+}
+
+// each is a command for each of the ports and, where it names one, for each
+// address of the host: conntrack(8) takes one at a time.
+func (p Publish) each(line string) fact.Command {
+	loop := line
 	if p.last() == p.HostPort {
-		return fact.Command{Argv: append(argv, fmt.Sprint(p.HostPort)), MayFail: true}
+		loop = strings.ReplaceAll(loop, "$port", fmt.Sprint(p.HostPort))
+	} else {
+		loop = fmt.Sprintf("for port in $(seq %d %d); do %s; done", p.HostPort, p.last(), loop)
 	}
-	loop := fmt.Sprintf("for port in $(seq %d %d); do %s $port; done", p.HostPort, p.last(), fact.Cmd(argv...))
-	return fact.Command{Argv: []string{"sh", "-c", loop}, MayFail: true}
+	if strings.Contains(line, "$ip") {
+		family := map[bool]string{false: "-4", true: "-6"}[p.IPv6]
+		loop = fmt.Sprintf(`for ip in $(ip %s route show table local type local | cut -d" " -f2); do %s; done`, family, loop)
+	}
+	if strings.Contains(loop, "$") {
+		return fact.Command{Argv: []string{"sh", "-c", loop}, MayFail: true}
+	}
+	return fact.Command{Argv: strings.Fields(loop), MayFail: true}
 }

@@ -31,6 +31,7 @@ func Kinds() []fact.Kind {
 		fact.KindOf[Hairpin](),
 		fact.KindOf[Loopback](),
 		fact.KindOf[Publish](),
+		fact.KindOf[Tracked](),
 		fact.KindOf[Rule](),
 	}
 }
@@ -80,12 +81,25 @@ func (o On) Batch() string { return "nat " + o.Backend }
 
 // MakeAll makes facts of this package, all of one backend.
 func (o On) MakeAll(ctx context.Context, facts []fact.Fact) error {
-	return o.all(facts, func(b backend, values []value) error { return b.makeAll(ctx, values) })
+	return o.all(facts, func(b backend, values []value) error {
+		if err := b.makeAll(ctx, values); err != nil {
+			return err
+		}
+		if err := moveFlows(ctx, fact.Make, values); err != nil {
+			return errors.Join(err, b.breakAll(context.WithoutCancel(ctx), values))
+		}
+		return nil
+	})
 }
 
 // BreakAll breaks facts of this package, all of one backend.
 func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
-	return o.all(facts, func(b backend, values []value) error { return b.breakAll(ctx, values) })
+	return o.all(facts, func(b backend, values []value) error {
+		if err := b.breakAll(ctx, values); err != nil {
+			return err
+		}
+		return moveFlows(ctx, fact.Break, values)
+	})
 }
 
 // all hands the values of facts to their backend.
@@ -98,10 +112,7 @@ func (o On) all(facts []fact.Fact, do func(backend, []value) error) error {
 	if err != nil {
 		return err
 	}
-	if err := do(b, values); err != nil {
-		return err
-	}
-	return forget(values)
+	return do(b, values)
 }
 
 func valuesOf(facts []fact.Fact) ([]value, error) {

@@ -15,8 +15,13 @@ import (
 //	iptables -t nat -A CNET-PUBLISH -p udp --dport 7000:7009 -j DNAT --to-destination 10.77.0.2:8000-8009/7000
 //
 // The number after the slash is the port that becomes the first of the
-// container's range. UDP has no beginning that would start a connection anew,
-// so what the kernel remembers of these ports is forgotten too (conntrack(8)).
+// container's range. The rule is asked for the first packet of a connection. A
+// flow of UDP has no end that the kernel could see, so what it remembers of
+// flows that now go elsewhere is forgotten too (conntrack(8)):
+//
+//	conntrack -D -p udp -d 192.0.2.1 --orig-port-dst 8080         # make: for each address of the host
+//	conntrack -D -p udp --orig-port-dst 8080 --dst-nat 10.77.0.2  # break
+//
 // Needs the [Hook] "publish".
 type Publish struct {
 	On
@@ -57,8 +62,8 @@ func (p Publish) Break(ctx context.Context) error { return p.BreakAll(ctx, []fac
 // Commands are the same by hand.
 func (p Publish) Commands(v fact.Verb) []fact.Command {
 	list := commands(v, p)
-	if v != fact.Show && len(list) > 0 && p.Proto == "udp" {
-		list = append(list, p.forgetCommand())
+	if len(list) > 0 && p.Proto == "udp" {
+		list = append(list, p.moveCommands(v)...)
 	}
 	return list
 }

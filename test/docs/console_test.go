@@ -17,7 +17,9 @@ import (
 // line, and a line … is any lines. An answer that takes a moment, of cnet probe,
 // is waited for.
 func TestConsole(t *testing.T) {
-	for _, name := range []string{"README.md", "docs/doctor.md", "docs/exit-codes.md", "docs/network.md"} {
+	for _, name := range []string{
+		"README.md", "docs/conntrack.md", "docs/doctor.md", "docs/exit-codes.md", "docs/network.md",
+	} {
 		name := name
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
 			t.Parallel()
