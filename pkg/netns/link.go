@@ -16,6 +16,8 @@ import (
 // Attr is one attribute of a link message, see rtnetlink(7).
 type Attr = nl.RtAttr
 
+type routeAttr = syscall.NetlinkRouteAttr
+
 // SetLink changes the link called link in the namespace at path by one
 // message, as `ip link set dev LINK ...` does: the kernel finds the link by its
 // name. The bits of mask in its flags become those of flags.

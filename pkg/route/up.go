@@ -93,7 +93,10 @@ func (u Up) isUp(ctx context.Context) (bool, error) {
 }
 
 func (u Up) Make(ctx context.Context) error {
-	return netns.SetLink(ctx, u.Netns, u.Link, unix.IFF_UP, unix.IFF_UP)
+	if err := netns.SetLink(ctx, u.Netns, u.Link, unix.IFF_UP, unix.IFF_UP); err != nil || u.Link == loopback {
+		return err
+	}
+	return netns.Carry(ctx, u.Netns, u.Link)
 }
 
 func (u Up) Break(ctx context.Context) error {
