@@ -100,6 +100,14 @@ var failures = []struct {
 		obstacle: "cp -a /run/cnet /run/copy; mount -t tmpfs -o nr_inodes=6 tmpfs /run/cnet; cp -a /run/copy/* /run/cnet/; touch /run/cnet/full || true",
 		away:     "umount /run/cnet; rm -r /run/copy",
 	},
+	{
+		name: "a state folder that cannot be written", typed: "create db --network lab", code: 1, says: "read-only",
+		obstacle: "mount --bind /var/lib/cnet /var/lib/cnet; mount -o remount,bind,ro /var/lib/cnet", away: "umount /var/lib/cnet",
+	},
+	{
+		name: "a run folder that cannot be written", typed: "publish web 8080:80", code: 1, says: "read-only",
+		obstacle: "mount --bind /run/cnet /run/cnet; mount -o remount,bind,ro /run/cnet", away: "umount /run/cnet",
+	},
 }
 
 // A command that fails in the middle takes back what it did, says so, and can
