@@ -83,8 +83,8 @@ func summary(ch engine.Change) []string {
 	}
 	lines = append(lines, deleted("container", d.goneContainers)...)
 	lines = append(lines, deleted("network", d.goneNetworks)...)
-	if n := len(ch.After.Expect); !slices.EqualFunc(ch.Before.Expect, ch.After.Expect, sameExpectation) {
-		lines = append(lines, fmt.Sprintf("%s on file; cnet verify proves them", count(n, "expectation")))
+	if n := len(ch.After.Expect); !slices.EqualFunc(ch.Before.Expect, ch.After.Expect, sameExpectation) && (n > 0 || len(lines) == 0) {
+		lines = append(lines, fmt.Sprintf("%s on file, for cnet verify", count(n, "expectation")))
 	}
 	if len(lines) == 0 {
 		return sentences(ch.Plan.Steps)

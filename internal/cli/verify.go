@@ -35,6 +35,10 @@ table. With names, only what is about these containers. Where nobody listens,
 cnet does, for the time of the run. A neighbour of the host, outside, is made
 for it, and taken away. The exit code is 6 when a promise is broken.
 
+In the table, yes is reached and - is closed, both as promised; part is some of
+each (a container in two networks). NO is not reached and OPEN is not closed,
+though promised. Of ? nothing could be proven, and of . nothing is promised.
+
 What you expect beyond that stands in a topology file, under expect.`,
 		Example: `  cnet verify
   cnet verify web --from outside

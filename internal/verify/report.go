@@ -129,7 +129,7 @@ func (c cell) String() string {
 	case c.unproven > 0:
 		return "?"
 	}
-	return ""
+	return "."
 }
 
 // heads are names, once each, in the order of their ranks and then their own.

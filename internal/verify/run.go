@@ -110,7 +110,7 @@ func (r runner) tryEcho(ctx context.Context, p Promise) Result {
 	case p.Reach == (err == nil):
 		return p.kept()
 	case !p.Reach:
-		return p.broken("", "it answers, and must not", openHint)
+		return p.isOpen()
 	}
 	other, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Silence)
 	defer cancel()
@@ -209,10 +209,16 @@ func (r runner) judgeClosed(ctx context.Context, p Promise, got probe.Result) Re
 	case !got.OK, !r.foreign(p) && name != p.Server.name():
 		return p.kept()
 	}
-	return p.broken("", "it answers, and must not", openHint)
+	return p.isOpen()
 }
 
-const openHint = "What should be closed is open: a rule lets it pass before cnet's guard does, or the guard is gone."
+func (p Promise) isOpen() Result {
+	hint := "What should be closed is open: a rule lets it pass before cnet's guard does, or the guard is gone."
+	if p.Own {
+		hint = "cnet does not promise that; networks of their own, --icc=false or --internal keep containers apart."
+	}
+	return p.broken("", "it answers, and must not", hint)
+}
 
 func (p Promise) kept() Result { return Result{Promise: p, State: Kept} }
 
