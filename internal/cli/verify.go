@@ -154,17 +154,9 @@ func (a *app) showResults(results []verify.Result, verbose bool) error {
 		return nil
 	}
 	if a.output == "" {
-		fmt.Fprintf(a.err, "cnet: %d of %s broken\n  try: cnet check\n", n[verify.Broken], areOf(len(results)))
+		fmt.Fprintf(a.err, "cnet: %d of %s not kept\n  try: cnet check\n", n[verify.Broken], count(len(results), "promise"))
 	}
 	return exit(fail.Unmet)
-}
-
-// areOf is "1 promise is" or "12 promises are".
-func areOf(n int) string {
-	if n == 1 {
-		return "1 promise is"
-	}
-	return count(n, "promise") + " are"
 }
 
 func (a *app) showMatrix(results []verify.Result, verbose bool) error {
@@ -195,9 +187,9 @@ func (a *app) showMatrix(results []verify.Result, verbose bool) error {
 	switch {
 	case n[verify.Broken] > 0:
 	case n[verify.Unproven] > 0:
-		fmt.Fprintf(a.out, "no promise is broken: %d kept, %d not provable\n", n[verify.Kept], n[verify.Unproven])
+		fmt.Fprintf(a.out, "none broken: %s kept, %d not provable\n", count(n[verify.Kept], "promise"), n[verify.Unproven])
 	default:
-		fmt.Fprintf(a.out, "all %s kept\n", areOf(len(results)))
+		fmt.Fprintf(a.out, "all kept: %s\n", count(len(results), "promise"))
 	}
 	return nil
 }
