@@ -151,8 +151,8 @@ func (d *deriver) out(c *topology.Container) {
 }
 
 func (d *deriver) outside(from string, far netip.Addr, port uint16, proto string) Promise {
-	return Promise{From: from, To: topology.TheOutside, Addr: far, Port: port, Proto: proto,
-		Server: Server{topology.TheOutside, far, port, proto}}
+	return Promise{From: from, To: TheOutside, Addr: far, Port: port, Proto: proto,
+		Server: Server{TheOutside, far, port, proto}}
 }
 
 // direct promises who reaches a container's own addresses, and who does not.
@@ -161,8 +161,8 @@ func (d *deriver) direct(c *topology.Container, callers []*topology.Container) {
 		for _, port := range d.ports(c, at.addr) {
 			to := Promise{To: c.Name, Addr: at.addr, Port: port.number, Proto: port.proto,
 				Server: Server{c.Name, at.addr, port.number, port.proto}}
-			d.add(to.from(topology.TheHost, true))
-			d.add(to.from(topology.TheOutside, false))
+			d.add(to.from(TheHost, true))
+			d.add(to.from(TheOutside, false))
 			for _, other := range callers {
 				sibling := other.Attachment(at.network.Name) != nil
 				d.add(to.from(other.Name, sibling && at.network.Talk()))
@@ -245,12 +245,12 @@ func (d *deriver) callsHost(c *topology.Container, callers []*topology.Container
 		if p.HostIP.IsLoopback() {
 			at = p.HostIP
 		}
-		d.add(to.at(at).from(topology.TheHost, true))
-		d.add(to.at(at).from(topology.TheOutside, false))
+		d.add(to.at(at).from(TheHost, true))
+		d.add(to.at(at).from(TheOutside, false))
 	}
 	for _, a := range by {
 		if open {
-			d.add(to.at(a).from(topology.TheHost, true))
+			d.add(to.at(a).from(TheHost, true))
 		}
 	}
 	if len(by) == 0 {
@@ -262,7 +262,7 @@ func (d *deriver) callsHost(c *topology.Container, callers []*topology.Container
 			d.add(to.from(caller.Name, leads && open))
 		}
 	}
-	to = to.from(topology.TheOutside, open)
+	to = to.from(TheOutside, open)
 	if open {
 		to.Sees = address(d.host.Far, ipv6)
 	}

@@ -85,8 +85,8 @@ func TestDeriveWithoutUplink(t *testing.T) {
 	topo := load(t, "testdata/published.yaml")
 	got := lines(Derive(topo, Host{Near: lab.Near, Far: lab.Far}, 0))
 	for _, want := range []string{
-		"outside to web's published 8080:80/tcp at 198.18.0.1:8080, seen as 198.18.0.2\n",
-		"outside to web's published 8080:80/tcp at [fd77:198:18::1]:8080, seen as fd77:198:18::2\n",
+		"the outside to web's published 8080:80/tcp at 198.18.0.1:8080, seen as 198.18.0.2\n",
+		"the outside to web's published 8080:80/tcp at [fd77:198:18::1]:8080, seen as fd77:198:18::2\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("missing %s in\n%s", want, got)
@@ -102,8 +102,8 @@ func TestDeriveListeners(t *testing.T) {
 	}}
 	got := lines(Derive(load(t, "testdata/bridge.yaml"), h, 0))
 	for text, want := range map[string]bool{
-		"outside to web at 10.77.0.2, tcp port 5432: closed\n":  true,
-		"stranger to web at 10.77.0.2, tcp port 7070: closed\n": true,
+		"the outside to web at 10.77.0.2, tcp port 5432: closed\n": true,
+		"stranger to web at 10.77.0.2, tcp port 7070: closed\n":    true,
 		"port 9999": false,
 	} {
 		if strings.Contains(got, text) != want {
@@ -125,7 +125,7 @@ func TestDeriveCrowd(t *testing.T) {
 	}
 	calls, called := make(map[string]int), make(map[string]int)
 	for _, p := range Derive(topo, lab, most) {
-		if p.Vantage() == "container" && p.Proto == TCP && p.From != p.To && p.To != topology.TheOutside {
+		if p.Vantage() == "container" && p.Proto == TCP && p.From != p.To && p.To != TheOutside {
 			calls[p.From]++
 			called[p.To]++
 		}

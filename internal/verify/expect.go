@@ -10,7 +10,7 @@ import (
 // both speak of, the user's word counts.
 func (d *deriver) expected() []Promise {
 	for _, e := range d.topo.Expect {
-		e.From, e.To.Name = d.owner(e.From), d.owner(e.To.Name)
+		e.From, e.To.Name = d.place(e.From), d.place(e.To.Name)
 		met := false
 		for i := range d.list {
 			if p := &d.list[i]; speaks(e, *p) {
@@ -36,8 +36,15 @@ func (p *Promise) expect(e topology.Expectation) {
 	}
 }
 
-// owner is the container whose namespace a container shares, or itself.
-func (d *deriver) owner(name string) string {
+// place is what an expectation means by a name. A container that shares the
+// namespace of another is there.
+func (d *deriver) place(name string) string {
+	switch name {
+	case topology.TheHost:
+		return TheHost
+	case topology.TheOutside:
+		return TheOutside
+	}
 	if c, err := d.topo.Container(name); err == nil && c.Share != "" {
 		return c.Share
 	}
@@ -50,7 +57,7 @@ func speaks(e topology.Expectation, p Promise) bool {
 	if e.From != p.From || p.Proto == ICMP || e.To.Proto != "" && e.To.Proto != p.Proto || e.To.Port != 0 && e.To.Port != p.Port {
 		return false
 	}
-	if e.To.Name == topology.TheHost {
+	if e.To.Name == TheHost {
 		return p.Published != "" && !p.Addr.IsLoopback()
 	}
 	return e.To.Name == p.To && p.Published == ""
@@ -60,9 +67,9 @@ func speaks(e topology.Expectation, p Promise) bool {
 func (d *deriver) asked(e topology.Expectation) (list []Promise) {
 	for _, port := range portsOf(e.To) {
 		switch e.To.Name {
-		case topology.TheHost:
+		case TheHost:
 			list = append(list, d.atHost(e.From, port)...)
-		case topology.TheOutside:
+		case TheOutside:
 			for _, far := range d.host.Far {
 				list = append(list, d.outside(e.From, far, port.number, port.proto))
 			}
@@ -85,7 +92,7 @@ func portsOf(t topology.Target) []port {
 
 // atHost calls a port of the host: a published one, or a service of its own.
 func (d *deriver) atHost(from string, port port) []Promise {
-	to := Promise{From: from, To: topology.TheHost, Port: port.number, Proto: port.proto}
+	to := Promise{From: from, To: TheHost, Port: port.number, Proto: port.proto}
 	for _, c := range d.places {
 		for _, p := range c.Publish {
 			if p.Proto == port.proto && p.Host <= port.number && port.number <= p.HostEnd && p.Serves(false) {

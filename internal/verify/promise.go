@@ -28,8 +28,8 @@ const AnyPort = 61077
 
 // Promise is that a place reaches an address, or does not.
 type Promise struct {
-	From  string     // a container, or topology.TheHost or TheOutside
-	To    string     // the same; or Gateway
+	From  string     // a container, TheHost or TheOutside
+	To    string     // the same, or Gateway
 	Addr  netip.Addr // what is called
 	Port  uint16     // 0 with ICMP
 	Proto string
@@ -41,12 +41,16 @@ type Promise struct {
 	Own       bool       // the user's own expectation
 }
 
-// Gateway is a To that is no container: a router's address.
-const Gateway = "gateway"
+// Places that are no containers, by names that no container can have.
+const (
+	TheHost    = "the host"
+	TheOutside = "the outside" // a neighbour of the host
+	Gateway    = "a gateway"   // a router's address
+)
 
 // Server is a place to be answered from.
 type Server struct {
-	In    string // a container, or topology.TheOutside
+	In    string // a container, TheHost or TheOutside
 	Addr  netip.Addr
 	Port  uint16
 	Proto string
@@ -56,7 +60,7 @@ type Server struct {
 func (p Promise) target() string {
 	switch {
 	case p.Proto == ICMP:
-		return fmt.Sprintf("the gateway %s", p.Addr)
+		return fmt.Sprintf("gateway %s", p.Addr)
 	case p.Published != "":
 		return fmt.Sprintf("%s's published %s at %s", p.To, p.Published, netip.AddrPortFrom(p.Addr, p.Port))
 	case p.Port == AnyPort:
@@ -94,8 +98,11 @@ func (p Promise) About(names []string) bool {
 // Vantage is what sort of place the promise is tried from: container, host or
 // outside.
 func (p Promise) Vantage() string {
-	if p.From == topology.TheHost || p.From == topology.TheOutside {
-		return p.From
+	switch p.From {
+	case TheHost:
+		return topology.TheHost
+	case TheOutside:
+		return topology.TheOutside
 	}
 	return "container"
 }

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-
-	"github.com/cnetlab/cnet/internal/topology"
 )
 
 // Tally counts results by their state.
@@ -143,9 +141,9 @@ func heads(list []string, rank func(string) int) []string {
 // rowRank puts containers before the host and the outside.
 func rowRank(name string) int {
 	switch name {
-	case topology.TheHost:
+	case TheHost:
 		return 1
-	case topology.TheOutside:
+	case TheOutside:
 		return 2
 	}
 	return 0
@@ -158,7 +156,7 @@ func columnRank(name string) int {
 		return 3
 	case name == Gateway:
 		return 2
-	case name == topology.TheOutside:
+	case name == TheOutside:
 		return 1
 	}
 	return 0

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cnetlab/cnet/internal/probe"
-	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/netns"
 )
 
@@ -188,7 +187,7 @@ func (r runner) judgeOpen(p Promise, got probe.Result) Result {
 }
 
 func sourceHint(p Promise) string {
-	if p.To == topology.TheOutside {
+	if p.To == TheOutside {
 		return "The source is not masqueraded as it should be: hosts that know no way back to the container do not answer."
 	}
 	return "A rule masquerades what comes in: the server cannot tell its clients apart."

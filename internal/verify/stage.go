@@ -136,9 +136,9 @@ func (h Host) Stage() []fact.Fact {
 // pathOf is the namespace of a place; that of the host is "".
 func pathOf(name string) string {
 	switch name {
-	case topology.TheHost:
+	case TheHost:
 		return ""
-	case topology.TheOutside:
+	case TheOutside:
 		return outsideNetns
 	}
 	return topology.NetnsPath(name)
