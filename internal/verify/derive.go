@@ -40,14 +40,25 @@ func (h Host) called(ipv6 bool) []netip.Addr {
 	return list
 }
 
-// Derive returns what the topology promises. A container calls at most so many
-// others, spread over all, so that all are called; 0 is no limit.
-func Derive(t topology.Topology, h Host, most int) []Promise {
+// pairs is how many pairs of containers call each other if not all are asked
+// for: 17 containers are all pairs. Each pair costs the kernel two neighbours of
+// each family, and by default it has room for 1024, in all namespaces together
+// (arp(7), gc_thresh3).
+const pairs = 17 * 16
+
+// Derive returns what the topology promises, of all pairs of containers. In a
+// crowd, unless all is set, a container calls only some others, spread over all,
+// so that everybody is called.
+func Derive(t topology.Topology, h Host, all bool) []Promise {
 	d := deriver{topo: t, host: h}
 	for i := range t.Containers {
 		if c := &t.Containers[i]; c.Share == "" && len(c.Networks) > 0 {
 			d.places = append(d.places, c)
 		}
+	}
+	most := len(d.places)
+	if !all && most > 0 {
+		most = max(1, pairs/most)
 	}
 	for i, c := range d.places {
 		callers := others(d.places, i, most)
@@ -63,9 +74,7 @@ func Derive(t topology.Topology, h Host, most int) []Promise {
 // others are at most so many of list, all but the one at i, evenly spread.
 func others(list []*topology.Container, i, most int) (some []*topology.Container) {
 	n := len(list) - 1
-	if most == 0 || most > n {
-		most = n
-	}
+	most = min(most, n)
 	for k := 0; k < most; k++ {
 		some = append(some, list[(i+1+k*n/most)%len(list)])
 	}

@@ -42,7 +42,7 @@ func TestDerive(t *testing.T) {
 	}
 	for _, file := range files {
 		list := strings.TrimSuffix(file, ".yaml") + ".txt"
-		got := lines(Derive(load(t, file), lab, 0))
+		got := lines(Derive(load(t, file), lab, false))
 		if *update {
 			if err := os.WriteFile(list, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
@@ -83,7 +83,7 @@ func lines(list []Promise) string {
 // A host without an uplink is called by its end of the cable to the outside.
 func TestDeriveWithoutUplink(t *testing.T) {
 	topo := load(t, "testdata/published.yaml")
-	got := lines(Derive(topo, Host{Near: lab.Near, Far: lab.Far}, 0))
+	got := lines(Derive(topo, Host{Near: lab.Near, Far: lab.Far}, false))
 	for _, want := range []string{
 		"the outside to web's published 8080:80/tcp at 198.18.0.1:8080, seen as 198.18.0.2\n",
 		"the outside to web's published 8080:80/tcp at [fd77:198:18::1]:8080, seen as fd77:198:18::2\n",
@@ -100,7 +100,7 @@ func TestDeriveListeners(t *testing.T) {
 	h.Listens = map[string][]netip.AddrPort{"web": {
 		netip.MustParseAddrPort("[::]:5432"), netip.MustParseAddrPort("127.0.0.1:9999"), netip.MustParseAddrPort("10.77.0.2:7070"),
 	}}
-	got := lines(Derive(load(t, "testdata/bridge.yaml"), h, 0))
+	got := lines(Derive(load(t, "testdata/bridge.yaml"), h, false))
 	for text, want := range map[string]bool{
 		"the outside to web at 10.77.0.2, tcp port 5432: closed\n": true,
 		"stranger to web at 10.77.0.2, tcp port 7070: closed\n":    true,
@@ -114,7 +114,7 @@ func TestDeriveListeners(t *testing.T) {
 
 // In a crowd everybody calls a few and is called by a few.
 func TestDeriveCrowd(t *testing.T) {
-	const n, most = 100, 16
+	const n, most = 100, 2
 	topo := topology.Topology{Networks: []topology.Network{{Name: "lab", Driver: topology.Bridge, Gateway: netip.MustParseAddr("10.77.0.1")}}}
 	ip := netip.MustParseAddr("10.77.0.2")
 	for i := 0; i < n; i++ {
@@ -124,7 +124,7 @@ func TestDeriveCrowd(t *testing.T) {
 		ip = ip.Next()
 	}
 	calls, called := make(map[string]int), make(map[string]int)
-	for _, p := range Derive(topo, lab, most) {
+	for _, p := range Derive(topo, lab, false) {
 		if p.Vantage() == "container" && p.Proto == TCP && p.From != p.To && p.To != TheOutside {
 			calls[p.From]++
 			called[p.To]++

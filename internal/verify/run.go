@@ -168,6 +168,9 @@ func (r runner) foreign(p Promise) bool { return p.Server.In == "" || r.open[p.S
 // judgeOpen judges a call that has to be answered.
 func (r runner) judgeOpen(p Promise, got probe.Result) Result {
 	if !got.OK {
+		if got.Errno == "ENOBUFS" {
+			return p.unproven("the kernel's table of neighbours is full (net.ipv4.neigh.default.gc_thresh3, or ipv6)")
+		}
 		if p.Proto == UDP && r.foreign(p) && got.Errno == "ETIMEDOUT" {
 			return p.unproven("sent; another server listens there, and it does not answer this")
 		}
