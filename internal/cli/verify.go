@@ -75,6 +75,7 @@ func (f verifyFlags) check() error {
 // verify tries the promises while the host stands still and an outside stands
 // beside it.
 func (a *app) verify(ctx context.Context, f verifyFlags) error {
+	var host verify.Host
 	var list []verify.Promise
 	var results []verify.Result
 	scene := func(ctx context.Context, t topology.Topology) ([]fact.Fact, error) {
@@ -82,8 +83,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 		if err != nil {
 			return nil, err
 		}
-		host, err := verify.Look(ctx, t)
-		if err != nil {
+		if host, err = verify.Look(ctx, t); err != nil {
 			return nil, err
 		}
 		list = f.asked(verify.Derive(t, host, len(names) > 0), names)
@@ -95,6 +95,9 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	e := a.engine()
 	e.Watch = a.watcher()
 	err := e.Aside(ctx, typed(), scene, func(ctx context.Context) (err error) {
+		if len(list) > 0 {
+			host.Await(ctx, f.Timeout)
+		}
 		if results, err = verify.Run(ctx, list, f.Options); err != nil {
 			return fail.New(fail.Failed, "verify", "interrupted; what was set up for it is taken back")
 		}

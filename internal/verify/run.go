@@ -37,32 +37,92 @@ type Options struct {
 // atOnce is how many calls are under way at a time: each has a thread.
 const atOnce = 512
 
-// Run tries all promises at once and returns what became of each, in order. It
-// closes what it opened before it returns, and ends early when ctx does.
+// Run tries all promises and returns what became of each, in order: first, at
+// once, what must be answered, and then, in peace, what must not. It closes what
+// it opened before it returns, and ends early when ctx does.
 func Run(ctx context.Context, list []Promise, o Options) ([]Result, error) {
-	r := runner{Options: o, open: listen(ctx, list)}
+	r := runner{Options: o, open: listen(ctx, list), results: make([]Result, len(list))}
 	defer r.close()
-	results := make([]Result, len(list))
+	var open, closed []int
+	for i, p := range list {
+		r.results[i].Promise = p
+		if p.Reach {
+			open = append(open, i)
+		} else {
+			closed = append(closed, i)
+		}
+	}
+	r.all(ctx, open)
+	// On a machine that is too busy to answer, silence proves nothing: then what
+	// was silent is called again, and given longer.
+	const tries = 4
+	for k := 0; k < tries && len(closed) > 0; k++ {
+		late := lag(func() { r.all(ctx, closed) })
+		if late < r.Silence/tooLate {
+			break
+		}
+		closed = r.silent(closed)
+		r.Silence *= 2
+	}
+	return r.results, ctx.Err()
+}
+
+// tooLate is the part of the silence by which a machine may be late.
+const tooLate = 5
+
+// lag is by how much, at most, this process was woken too late while fn ran.
+func lag(fn func()) (late time.Duration) {
+	done, told := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		const step = 10 * time.Millisecond
+		worst := time.Duration(0)
+		for last := time.Now(); ; last = time.Now() {
+			select {
+			case <-done:
+				told <- worst
+				return
+			case <-time.After(step):
+				worst = max(worst, time.Since(last)-step)
+			}
+		}
+	}()
+	fn()
+	close(done)
+	return <-told
+}
+
+// silent are those of list that are kept.
+func (r runner) silent(list []int) (rest []int) {
+	for _, i := range list {
+		if r.results[i].State == Kept {
+			rest = append(rest, i)
+		}
+	}
+	return rest
+}
+
+// all tries the promises of these indexes at once.
+func (r runner) all(ctx context.Context, list []int) {
 	room := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
-	for i, p := range list {
-		i, p := i, p
+	for _, i := range list {
+		i := i
 		room <- struct{}{}
 		all.Add(1)
 		go func() {
 			defer func() { <-room; all.Done() }()
 			if ctx.Err() == nil {
-				results[i] = r.try(ctx, p)
+				r.results[i] = r.try(ctx, r.results[i].Promise)
 			}
 		}()
 	}
 	all.Wait()
-	return results, ctx.Err()
 }
 
 type runner struct {
 	Options
-	open map[Server]listener
+	open    map[Server]listener
+	results []Result
 }
 
 func (r runner) close() {
@@ -91,6 +151,8 @@ func (r runner) try(ctx context.Context, p Promise) Result {
 	switch {
 	case err != nil:
 		return p.unproven(err.Error())
+	case got.Errno == "ENOBUFS":
+		return p.unproven("the kernel's table of neighbours is full (net.ipv4.neigh.default.gc_thresh3, or ipv6)")
 	case p.Reach:
 		return r.judgeOpen(p, got)
 	}
@@ -168,9 +230,6 @@ func (r runner) foreign(p Promise) bool { return p.Server.In == "" || r.open[p.S
 // judgeOpen judges a call that has to be answered.
 func (r runner) judgeOpen(p Promise, got probe.Result) Result {
 	if !got.OK {
-		if got.Errno == "ENOBUFS" {
-			return p.unproven("the kernel's table of neighbours is full (net.ipv4.neigh.default.gc_thresh3, or ipv6)")
-		}
 		if p.Proto == UDP && r.foreign(p) && got.Errno == "ETIMEDOUT" {
 			return p.unproven("sent; another server listens there, and it does not answer this")
 		}

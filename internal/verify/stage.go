@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/sockets"
@@ -131,6 +132,17 @@ func (h Host) Stage() []fact.Fact {
 		facts = append(facts, route.Route{Netns: outsideNetns, Via: near, Link: farLink})
 	}
 	return append(facts, route.Route{Netns: outsideNetns, Dst: netip.MustParsePrefix("127.0.0.0/8"), Via: h.Near[0], Link: farLink})
+}
+
+// Await waits until packets pass between the host and the outside: the kernel
+// begins to use a link a moment after it is up. Where a firewall lets no echo
+// pass, it waits in vain, and the calls themselves tell.
+func (h Host) Await(ctx context.Context, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for _, far := range h.Far {
+		_ = echo(ctx, pathOf(TheHost), far)
+	}
 }
 
 // pathOf is the namespace of a place; that of the host is "".
