@@ -22,7 +22,8 @@ func newApplyCmd(a *app) *cobra.Command {
 		Short: "Make what a topology file says",
 		Long: `Make the networks and containers of a topology file (YAML or JSON): what is
 missing is added, what differs is changed, and the rest stays. Applying the same
-file twice changes nothing. FILE - is standard input.`,
+file twice changes nothing. FILE - is standard input. What it says under expect is for
+cnet verify.`,
 		Example: `  cnet export > lab.yaml
   cnet apply -f lab.yaml --dry-run`,
 		Args: cobra.NoArgs,

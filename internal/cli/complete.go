@@ -28,6 +28,7 @@ var places = map[string]place{
 	"probe":           {args: []names{containerNames}},
 	"publish":         {args: []names{containerNames}},
 	"shell":           {args: []names{containerNames}},
+	"verify":          {rest: containerNames},
 	"unpublish":       {args: []names{containerNames}, rest: portsOf},
 	"network delete":  {rest: networkNames},
 	"network inspect": {rest: networkNames},

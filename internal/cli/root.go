@@ -161,7 +161,7 @@ func (a *app) commands() []group {
 			newCreateCmd(a), newDeleteCmd(a), newConnectCmd(a), newDisconnectCmd(a),
 			newPublishCmd(a), newUnpublishCmd(a), newNetworkCmd(a), newApplyCmd(a), newRepairCmd(a), newResetCmd(a),
 		}},
-		{"look", []*cobra.Command{newListCmd(a), newInspectCmd(a), newCheckCmd(a), newDoctorCmd(a), newExportCmd(a)}},
+		{"look", []*cobra.Command{newListCmd(a), newInspectCmd(a), newCheckCmd(a), newVerifyCmd(a), newDoctorCmd(a), newExportCmd(a)}},
 		{"work", []*cobra.Command{newExecCmd(a), newShellCmd(a), newServeCmd(a), newProbeCmd(a)}},
 		{"learn", []*cobra.Command{newDemoCmd(a), newSandboxCmd(a)}},
 		{"more", []*cobra.Command{newVersionCmd(a), newManCmd(a)}},

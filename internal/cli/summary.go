@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/engine"
@@ -56,6 +57,10 @@ func sameNetwork(a, b topology.Network) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+func sameExpectation(a, b topology.Expectation) bool {
+	return a.From == b.From && a.To == b.To && a.Reaches() == b.Reaches()
+}
+
 // summary tells in a line an object what a change did.
 func summary(ch engine.Change) []string {
 	d := difference(ch)
@@ -78,6 +83,9 @@ func summary(ch engine.Change) []string {
 	}
 	lines = append(lines, deleted("container", d.goneContainers)...)
 	lines = append(lines, deleted("network", d.goneNetworks)...)
+	if n := len(ch.After.Expect); !slices.EqualFunc(ch.Before.Expect, ch.After.Expect, sameExpectation) && (n > 0 || len(lines) == 0) {
+		lines = append(lines, fmt.Sprintf("%s on file, for cnet verify", count(n, "expectation")))
+	}
 	if len(lines) == 0 {
 		return sentences(ch.Plan.Steps)
 	}

@@ -34,6 +34,12 @@ type containerFile struct {
 	Container topology.Container `json:"container"`
 }
 
+// expectFile holds what the user expects of who reaches whom.
+type expectFile struct {
+	Version int                    `json:"version"`
+	Expect  []topology.Expectation `json:"expect"`
+}
+
 // ledgerFile holds the facts that were made for one owner in this boot.
 type ledgerFile struct {
 	Version int           `json:"version"`
@@ -63,17 +69,23 @@ func (e *Engine) Topology() (topology.Topology, error) {
 }
 
 // kinds are the folders of the objects' files.
-func kinds() []string { return []string{"networks", "containers"} }
+func kinds() []string { return []string{"networks", "containers", "expect"} }
 
 // readObject adds to t the object that the file at path tells of.
 func readObject(t *topology.Topology, path string, data []byte) error {
-	if filepath.Base(filepath.Dir(path)) == "networks" {
+	switch filepath.Base(filepath.Dir(path)) {
+	case "networks":
 		var f networkFile
 		if err := decode(path, data, &f, &f.Version); err != nil {
 			return err
 		}
 		t.Networks = append(t.Networks, f.Network)
 		return isNamed(path, f.Network.Name)
+	case "expect":
+		var f expectFile
+		err := decode(path, data, &f, &f.Version)
+		t.Expect = append(t.Expect, f.Expect...)
+		return err
 	}
 	var f containerFile
 	if err := decode(path, data, &f, &f.Version); err != nil {
@@ -244,6 +256,9 @@ func objects(s store.Store, t topology.Topology) map[string]any {
 	}
 	for _, c := range t.Containers {
 		m[s.Object("containers", c.Name)] = containerFile{version, c}
+	}
+	if len(t.Expect) > 0 {
+		m[s.Object("expect", "all")] = expectFile{version, t.Expect}
 	}
 	return m
 }

@@ -83,3 +83,11 @@ func words(name string, err error) string {
 	}
 	return err.Error()
 }
+
+// Explain is what an error of the network is called, its words, and what it
+// usually means among containers.
+func Explain(err error) (errno, words, meaning string) {
+	var r Result
+	r.judge(err)
+	return r.Errno, r.Error, r.Meaning
+}

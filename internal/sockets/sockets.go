@@ -105,3 +105,26 @@ func describe(s *socket) string {
 	}
 	return "a process on " + s.addr.String()
 }
+
+// Listening returns where processes listen for TCP in the calling thread's
+// network namespace.
+func Listening() ([]netip.AddrPort, error) {
+	var list []netip.AddrPort
+	for _, file := range []string{"tcp", "tcp6"} {
+		data, err := os.ReadFile("/proc/thread-self/net/" + file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for listeners: %w", err)
+		}
+		for _, line := range strings.Split(string(data), "\n") {
+			if w := strings.Fields(line); len(w) > 3 && w[3] == waiting["tcp"] {
+				if addr, ok := parse(w[1]); ok {
+					list = append(list, addr)
+				}
+			}
+		}
+	}
+	return list, nil
+}

@@ -292,12 +292,13 @@ func (s Store) Wipe(keepLedger bool) error {
 }
 
 // folders are those that files are kept in, the inner ones first.
-func (s Store) folders() []string {
-	return []string{
-		filepath.Join(s.State, backup, "networks"), filepath.Join(s.State, backup, "containers"), filepath.Join(s.State, backup),
-		filepath.Join(s.State, "networks"), filepath.Join(s.State, "containers"),
-		s.ledger(),
+func (s Store) folders() (list []string) {
+	for _, root := range []string{filepath.Join(s.State, backup), s.State} {
+		for _, kind := range []string{"networks", "containers", "expect"} {
+			list = append(list, filepath.Join(root, kind))
+		}
 	}
+	return append(list, filepath.Join(s.State, backup), s.ledger())
 }
 
 func (s Store) ledger() string { return filepath.Join(s.Run, "ledger") }

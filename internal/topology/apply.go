@@ -34,7 +34,7 @@ func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 			}
 		}
 	}
-	return nil
+	return t.applyExpect(file, prune)
 }
 
 // rebuilt is a host on which what stands for the topology before is not in the way.

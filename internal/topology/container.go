@@ -112,6 +112,7 @@ func (t *Topology) RemoveContainer(name string) error {
 		}
 	}
 	t.Containers = append(t.Containers[:at], t.Containers[at+1:]...)
+	t.forgetExpect(name)
 	return nil
 }
 

@@ -19,10 +19,11 @@ const (
 	ByPort   = "port"   // bridge ports are isolated: no br_netfilter on this host
 )
 
-// Topology is the whole document. Both lists are sorted by name.
+// Topology is the whole document. Networks and containers are sorted by name.
 type Topology struct {
-	Networks   []Network   `json:"networks,omitempty" yaml:"networks"`
-	Containers []Container `json:"containers,omitempty" yaml:"containers"`
+	Networks   []Network     `json:"networks,omitempty" yaml:"networks"`
+	Containers []Container   `json:"containers,omitempty" yaml:"containers"`
+	Expect     []Expectation `json:"expect,omitempty" yaml:"expect"`
 }
 
 // Network is a subnet that containers share, and the rules at its edge.
@@ -133,6 +134,7 @@ func (t Topology) Clone() Topology {
 	c := Topology{
 		Networks:   append([]Network(nil), t.Networks...),
 		Containers: append([]Container(nil), t.Containers...),
+		Expect:     append([]Expectation(nil), t.Expect...),
 	}
 	for i := range c.Containers {
 		k := &c.Containers[i]
