@@ -78,10 +78,8 @@ func record(container string, pid int, argv []string, log string) (Process, erro
 	if err != nil {
 		return Process{}, err
 	}
-	p := Process{
-		Version: version, Container: container, PID: pid, Started: s.started, Boot: boot, Command: argv,
-		Log: filepath.Join(logDir, fmt.Sprintf("%s-%d.log", container, pid)),
-	}
+	p := Process{Version: version, Container: container, PID: pid, Started: s.started, Boot: boot, Command: argv}
+	p.Log = p.log()
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false) // people read it, and commands have && in them
