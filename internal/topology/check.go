@@ -61,25 +61,16 @@ func (c checker) network(i int, n Network) error {
 	if err := n.checkNumbers(); err != nil {
 		return err
 	}
-	others := Topology{Networks: c.topo.Networks[:i]}
-	for _, p := range n.prefixes() {
-		hit, ok := meets(p, others.subnets())
-		if ok && !n.AllowOverlap && !c.mayOverlap(hit) {
-			return fmt.Errorf("its subnet %s overlaps %s", p, hit.By)
+	if n.AllowOverlap {
+		return nil
+	}
+	for _, other := range c.topo.Networks[:i] {
+		// Which of two was there first, and needed no leave, is not known any more.
+		if !other.AllowOverlap && (n.Subnet.Overlaps(other.Subnet) || n.IPv6 && n.Subnet6.Overlaps(other.Subnet6)) {
+			return fmt.Errorf("its subnet overlaps that of network %s", other.Name)
 		}
 	}
 	return nil
-}
-
-// mayOverlap reports whether the network that holds a prefix allows overlaps:
-// which of two was there first is not known any more.
-func (c checker) mayOverlap(hit Taken) bool {
-	for _, n := range c.topo.Networks {
-		if n.AllowOverlap && (n.Subnet == hit.Prefix || n.Subnet6 == hit.Prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // checkWords refuses a network that the verbs would not make, or not leave like that.

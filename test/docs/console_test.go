@@ -18,7 +18,7 @@ import (
 // is waited for.
 func TestConsole(t *testing.T) {
 	for _, name := range []string{
-		"README.md", "docs/conntrack.md", "docs/doctor.md", "docs/exit-codes.md", "docs/network.md",
+		"README.md", "docs/conntrack.md", "docs/doctor.md", "docs/exit-codes.md", "docs/network.md", "docs/security.md",
 	} {
 		name := name
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {

@@ -188,8 +188,8 @@ func TestStateFilesAreChecked(t *testing.T) {
 		before := hosttest.Snapshot(t)
 		for _, c := range []struct{ name, path, from, to, says string }{
 			{"its network is gone", network, "", "", "there is no such network"},
-			{"another's name", container, `"name": "web"`, `"name": "other"`, `it is of a container "other"`},
-			{"a path for a name", container, `"name": "web"`, `"name": "../../../etc/x"`, "it is of a container"},
+			{"another's name", container, `"name": "web"`, `"name": "other"`, `it tells of "other"`},
+			{"a path for a name", container, `"name": "web"`, `"name": "../../../etc/x"`, "it tells of"},
 			{"another's address", container, "10.77.0.2", "10.77.0.3", "has it"},
 			{"an address from elsewhere", container, "10.77.0.2", "192.0.2.2", "not in 10.77.0.0/24"},
 			{"a link that is none", container, `"eth0"`, `"../eth0"`, "a link's name"},
@@ -203,13 +203,8 @@ func TestStateFilesAreChecked(t *testing.T) {
 			}
 			spoil(t, c.path, whole, c.from, c.to)
 			named := c.path
-			switch c.name {
-			case "its network is gone":
-				named = "/var/lib/cnet/containers/"
-			case "another's address":
-				named = container
-			case "a subnet that is none":
-				named = network
+			if c.from == "" { // the first who is connected to it
+				named = "/var/lib/cnet/containers/db.json"
 			}
 			for _, args := range [][]string{{"list"}, {"create", "x", "--network", "lab"}, {"delete", "web"}} {
 				_, errs, code := cnet(t, args...)
@@ -306,6 +301,22 @@ func background(t *testing.T, caller, list string) {
 		t.Errorf("in the background (-want +got):\n%s", diff)
 	}
 	must(t, "delete", "web")
+}
+
+// TestCapabilities: user 0 with the capabilities that docs/security.md names, and
+// no others, can do all that there is.
+func TestCapabilities(t *testing.T) {
+	t.Parallel()
+	hosttest.Run(t, func(t *testing.T) {
+		sh(t, `exec setpriv --bounding-set -all,+net_admin,+sys_admin,+net_raw --inh-caps -all sh -ec '
+			cnet network create lab --ipv6
+			cnet create web --network lab --publish 8080:80
+			cnet exec -d web -- sleep 100
+			cnet exec web -- true
+			cnet check
+			cnet delete web
+			cnet network delete lab'`)
+	})
 }
 
 // TestNothingIsRunFromHere: no program of the folder that cnet is called in runs
