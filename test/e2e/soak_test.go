@@ -183,7 +183,7 @@ func knock(t *testing.T) {
 	}
 }
 
-// gauges is what must not grow, and by how much it may differ all the same.
+// gauges are what must not grow, and by how much it may differ all the same.
 var gauges = []struct {
 	name  string
 	slack int
@@ -261,7 +261,7 @@ func reporter(t *testing.T, name string) func(string) {
 
 // limitNamespaces has the kernel refuse, in a sandbox that has a user namespace
 // of its own, more network and mount namespaces than a cycle or a few need:
-// those that nothing names any more cannot be gauges (namespaces(7)).
+// those that nothing names any more cannot be counted (namespaces(7)).
 func limitNamespaces(t testing.TB) {
 	if strings.Join(strings.Fields(slurp(t, "/proc/self/uid_map")), " ") == "0 0 4294967295" {
 		return // the limits would be the machine's
