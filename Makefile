@@ -33,6 +33,16 @@ test: ## vet, and all tests; says what it must leave out here
 e2e: ## the scripts in test/e2e, each with its name
 	go test -count=1 -v ./test/e2e/...
 
+.PHONY: fuzz
+fuzz: ## every fuzzer in turn, FUZZTIME (30s) each
+	@./scripts/fuzz
+
+.PHONY: soak
+soak: ## COUNT (20000) lives of a container, and what is left; an hour or two
+	@mkdir -p build
+	CNET_SOAK=$(or $(COUNT),20000) CNET_SOAK_TABLE=$(CURDIR)/build/soak go test -count=1 -timeout=12h -run '^TestSoak$$' ./test/e2e
+	@tail -n 3 build/soak.*
+
 .PHONY: fmt
 fmt: ## format the sources
 	gofmt -w $(sources)

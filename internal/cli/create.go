@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -153,8 +154,10 @@ func (f *createFlags) namespace(name string) (string, error) {
 			return "", fail.New(fail.NotFound, "create "+name, "there is no process %d", f.pid)
 		}
 		return fmt.Sprintf("/proc/%d/ns/net", f.pid), nil
+	case f.netns != "": // the next command may run in another folder
+		return filepath.Abs(f.netns)
 	}
-	return f.netns, nil
+	return "", nil
 }
 
 // ensureDefault makes the default network if it is not there.

@@ -65,7 +65,7 @@ func (e *Engine) Topology() (topology.Topology, error) {
 		}
 	}
 	t.Sort()
-	return t, nil
+	return t, e.sound(t)
 }
 
 // kinds are the folders of the objects' files.

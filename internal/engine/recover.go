@@ -30,6 +30,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.within(f.Files); err != nil {
+		return damaged(path, err)
+	}
 	if f.Keep {
 		return e.goOn(ctx, f, steps, boot)
 	}

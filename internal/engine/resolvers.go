@@ -7,14 +7,18 @@ import (
 )
 
 // resolvers reads the name servers and search domains of a resolv.conf(5).
-// Servers on the host's loopback are left out: a container has a loopback of
-// its own.
 func resolvers(path string) (servers, search []string) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil
 	}
-	for _, line := range strings.Split(string(text), "\n") {
+	return parseResolvers(string(text))
+}
+
+// parseResolvers leaves out the servers on the host's loopback: a container has
+// a loopback of its own.
+func parseResolvers(text string) (servers, search []string) {
+	for _, line := range strings.Split(text, "\n") {
 		words := strings.Fields(line)
 		switch {
 		case len(words) < 2:

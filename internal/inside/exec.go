@@ -34,7 +34,9 @@ func Find(name string) (path string, err error) {
 // Exec has the program at path take this process's place: the process number,
 // the terminal and the standard files stay. It returns only on failure.
 func Exec(path string, argv []string) error {
-	signal.Reset() // a signal that the caller ignores is ignored by the program, too
+	// SIGHUP and SIGINT that the caller ignores are ignored by the program, too.
+	// Of other signals Go's runtime forgets it (runtime.initsig), before any code of ours.
+	signal.Reset()
 	return CannotExecute(argv[0], syscall.Exec(path, argv, os.Environ()))
 }
 

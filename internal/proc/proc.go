@@ -43,6 +43,11 @@ func (p Process) file() string {
 	return filepath.Join(recordDir, p.Container, strconv.Itoa(p.PID)+".json")
 }
 
+// log is the path of what the process writes.
+func (p Process) log() string {
+	return filepath.Join(logDir, fmt.Sprintf("%s-%d.log", p.Container, p.PID))
+}
+
 // Runs reports whether the process still runs.
 func (p Process) Runs() bool {
 	s, err := readStat(p.PID)
@@ -84,7 +89,7 @@ func List(container string) ([]Process, error) {
 			continue // removed since the folder was read
 		}
 		if err == nil {
-			err = json.Unmarshal(data, &p)
+			p, err = parseRecord(f, data)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the process record %s: %w", f, err)
@@ -93,6 +98,18 @@ func List(container string) ([]Process, error) {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].PID < list[j].PID })
 	return list, nil
+}
+
+// parseRecord reads a record. One that is not of the process that its path says
+// is refused: what it names would be ended, and removed.
+func parseRecord(path string, data []byte) (p Process, err error) {
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, err
+	}
+	if p.PID < 1 || p.file() != path || p.Log != p.log() {
+		return p, fmt.Errorf("it is of process %d of container %q, with the log %q", p.PID, p.Container, p.Log)
+	}
+	return p, nil
 }
 
 // stat is what cnet reads of /proc/PID/stat (proc_pid_stat(5)).
@@ -107,11 +124,14 @@ func readStat(pid int) (stat, error) {
 	if err != nil {
 		return stat{}, err
 	}
+	return parseStat(string(data))
+}
+
+func parseStat(line string) (stat, error) {
 	// The second field is the name in parentheses, which may hold anything.
-	line := string(data)
 	f := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
 	if len(f) < 20 {
-		return stat{}, fmt.Errorf("/proc/%d/stat has an unknown form: %q", pid, line)
+		return stat{}, fmt.Errorf("/proc/PID/stat has an unknown form: %q", line)
 	}
 	session, err1 := strconv.Atoi(f[3])
 	started, err2 := strconv.ParseUint(f[19], 10, 64)

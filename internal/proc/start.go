@@ -41,11 +41,11 @@ func Start(container string, argv []string) (Process, error) {
 
 // openLog opens a log before the number is known that it will be named for.
 func openLog(container string) (*os.File, error) {
-	if err := os.MkdirAll(logDir, 0o755); err != nil {
+	if err := store.Default().Mkdir(logDir); err != nil {
 		return nil, err
 	}
 	name := filepath.Join(logDir, fmt.Sprintf(".%s-%d.new", container, os.Getpid()))
-	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC, 0o600)
+	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 }
 
 // spawn starts the program. It waits until the program is executed or is known
@@ -78,10 +78,8 @@ func record(container string, pid int, argv []string, log string) (Process, erro
 	if err != nil {
 		return Process{}, err
 	}
-	p := Process{
-		Version: version, Container: container, PID: pid, Started: s.started, Boot: boot, Command: argv,
-		Log: filepath.Join(logDir, fmt.Sprintf("%s-%d.log", container, pid)),
-	}
+	p := Process{Version: version, Container: container, PID: pid, Started: s.started, Boot: boot, Command: argv}
+	p.Log = p.log()
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false) // people read it, and commands have && in them

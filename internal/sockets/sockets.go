@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -46,17 +47,22 @@ func scan(path, proto string, ip netip.Addr, first, last uint16) (*socket, error
 		return nil, fmt.Errorf("look for listeners: %w", err)
 	}
 	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	return find(f, proto, ip, first, last), nil
+}
+
+// find reads a table of sockets.
+func find(table io.Reader, proto string, ip netip.Addr, first, last uint16) *socket {
+	for lines := bufio.NewScanner(table); lines.Scan(); {
 		w := strings.Fields(lines.Text())
 		if len(w) < 10 || w[3] != waiting[proto] {
 			continue
 		}
 		addr, ok := parse(w[1])
 		if ok && addr.Port() >= first && addr.Port() <= last && meets(ip, addr.Addr()) {
-			return &socket{addr, w[9]}, nil
+			return &socket{addr, w[9]}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // meets reports whether a rule for address want (zero: any) would take packets

@@ -54,7 +54,7 @@ func (s Store) openLock(path string) (*os.File, error) {
 	if err := s.mkdir(s.Run); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 }
 
 // flock takes the lock on f or closes f. The wait is the kernel's; when ctx

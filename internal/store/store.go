@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // The folders of a host.
@@ -174,6 +176,10 @@ func (s Store) reach(point string) error {
 	return s.At(point)
 }
 
+// Mkdir makes a folder of the store, and those above it, that every user may
+// read whatever the umask.
+func (s Store) Mkdir(dir string) error { return s.mkdir(dir) }
+
 // mkdir makes a folder of the store, and those above it, that every user may
 // read whatever the umask.
 func (s Store) mkdir(dir string) error {
@@ -229,7 +235,7 @@ func (s Store) stage(path string, content []byte) (err error) {
 	if err := s.reach("write " + tmp); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

@@ -31,7 +31,10 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 	case s.Netns != "" && s.Share != "":
 		return fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
 	case s.Netns != "":
-		var err error
+		err := checkPath(s.Netns)
+		if err != nil {
+			return err
+		}
 		if id, err = t.adoptable(s.Name, s.Netns, h); err != nil {
 			return err
 		}

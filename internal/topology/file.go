@@ -61,7 +61,7 @@ func fileError(name string, data []byte, err error) error {
 	case errors.As(err, &own): // the text of a value of ours
 		number, why = lineOf(data, err), own.Error()
 	case errors.As(err, &y) && y.GetToken() != nil && y.GetToken().Position != nil:
-		number, why = y.GetToken().Position.Line, y.GetMessage()
+		number, why = y.GetToken().Position.Line, strings.Map(seen, y.GetMessage())
 	default: // the text of a value of the library's
 		number, why = lineOf(data, err), "it cannot be read: a value is not of the right form"
 	}
@@ -70,6 +70,14 @@ func fileError(name string, data []byte, err error) error {
 		return fail.New(fail.Usage, name, "%s", why)
 	}
 	return fail.New(fail.Usage, fmt.Sprintf("%s:%d", name, number), "%s, in the line %q", why, strings.TrimSpace(lines[number-1]))
+}
+
+// seen is a rune as a terminal may show it: what would steer it is replaced.
+func seen(r rune) rune {
+	if strconv.IsPrint(r) || r == ' ' {
+		return r
+	}
+	return '\uFFFD'
 }
 
 // formOf is a type of Go in the words of a document.

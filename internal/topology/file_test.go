@@ -82,20 +82,6 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
-	f.Add([]byte("networks:\n- name: lab\n  subnet: 10.77.0.0/24\ncontainers:\n- name: web\n  publish: [8080:80]\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		topo, err := Parse("f", data)
-		if err != nil {
-			return
-		}
-		var out Topology
-		if out.Apply(topo, true, plain{}) == nil {
-			Compile(out)
-		}
-	})
-}
-
 func TestApplyKeepsWhatTheFileLeavesOpen(t *testing.T) {
 	var topo Topology
 	network(t, &topo, NetworkSpec{Name: "lab"})

@@ -14,7 +14,9 @@ import (
 
 var (
 	nameForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,62}$`)
-	linkForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,14}$`)
+	// hostLinkForm is what the kernel takes (dev_valid_name in net/core/dev.c).
+	hostLinkForm = regexp.MustCompile(`^[^/:\s\x00-\x1f\x7f]{1,15}$`)
+	linkForm     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,14}$`)
 )
 
 // CheckName refuses a name that cannot be a host name label, a folder and a

@@ -105,16 +105,11 @@ func (t *Topology) complete(n *Network, h Host) error {
 		}
 	}
 	var err error
-	if n.Isolation != "" && n.Isolation != ByFilter && n.Isolation != ByPort {
-		return fail.New(fail.Usage, what, "there is no isolation %s", quote(n.Isolation)).Try("leave isolation to cnet")
-	}
 	if err := CheckFirewall(n.Firewall); err != nil {
 		return err
 	}
-	for _, l := range n.RAUplinks {
-		if strings.ContainsAny(l, "/ \n") {
-			return fail.New(fail.Usage, what, "%s is no link", quote(l)).Try("leave ra_uplinks to cnet")
-		}
+	if err := n.checkLinks(); err != nil {
+		return err
 	}
 	if n.Firewall == "" || n.Firewall == "auto" {
 		if n.Firewall, err = h.Firewall(); err != nil {
@@ -131,8 +126,8 @@ func (t *Topology) complete(n *Network, h Host) error {
 			return err
 		}
 	}
-	if min := minMTU(n.IPv6); n.MTU < min || n.MTU > 65535 {
-		return fail.New(fail.Usage, what, "an MTU of %d is out of range: it runs from %d to 65535", n.MTU, min)
+	if err := n.checkMTU(); err != nil {
+		return err
 	}
 	if err := t.addresses(n, h); err != nil {
 		return err
@@ -164,6 +159,27 @@ func CheckFirewall(name string) error {
 		return nil
 	}
 	return fail.New(fail.Usage, "firewall "+quote(name), "there is no such backend").Try("--firewall iptables")
+}
+
+// checkLinks refuses an isolation, or links of the host, that cnet would not choose.
+func (n Network) checkLinks() error {
+	what := "network " + n.Name
+	if n.Isolation != "" && n.Isolation != ByFilter && n.Isolation != ByPort {
+		return fail.New(fail.Usage, what, "there is no isolation %s", quote(n.Isolation)).Try("leave isolation to cnet")
+	}
+	for _, l := range n.RAUplinks {
+		if !hostLinkForm.MatchString(l) || strings.Trim(l, ".") == "" || l == "all" || l == "default" {
+			return fail.New(fail.Usage, what, "%s is no link", quote(l)).Try("leave ra_uplinks to cnet")
+		}
+	}
+	return nil
+}
+
+func (n Network) checkMTU() error {
+	if min := minMTU(n.IPv6); n.MTU < min || n.MTU > 65535 {
+		return fail.New(fail.Usage, "network "+n.Name, "an MTU of %d is out of range: it runs from %d to 65535", n.MTU, min)
+	}
+	return nil
 }
 
 // minMTU is the least a link must carry, in bytes (RFC 791, RFC 8200).

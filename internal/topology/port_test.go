@@ -69,18 +69,3 @@ func TestPortsOverlap(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParsePort(f *testing.F) {
-	for _, s := range []string{"80", "127.0.0.1:8000-8010:9000-9010/udp", "[::1]:1:2/sctp"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		p, err := ParsePort(s)
-		if err != nil {
-			return
-		}
-		if again, err := ParsePort(p.String()); err != nil || again != p {
-			t.Errorf("%q reads as %v, whose text reads as %v, %v", s, p, again, err)
-		}
-	})
-}

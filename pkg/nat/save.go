@@ -48,6 +48,7 @@ func parse(text string, on On) snapshot {
 		case row[0] == '*':
 			table = row[1:]
 			snap[table] = make(map[string][]Rule)
+		case snap[table] == nil: // nothing stands outside a table
 		case row[0] == ':':
 			snap[table][w[0][1:]] = nil
 		case w[0] == "-A" && len(w) > 2:

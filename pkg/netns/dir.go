@@ -64,7 +64,7 @@ func (d Dir) Make(context.Context) error {
 	if err != nil || found == "mount" {
 		return err
 	}
-	if err := os.MkdirAll(d.Path, 0o755); err != nil {
+	if err := mkdirAll(d.Path); err != nil {
 		return err
 	}
 	if found != "private" {

@@ -41,6 +41,11 @@ func (f File) Why() string {
 }
 
 func (f File) Probe(context.Context) (fact.Truth, error) {
+	for _, path := range []string{filepath.Dir(f.Path), f.Path} {
+		if isLink(path) {
+			return fact.Other("%s is a link to another place", path), nil
+		}
+	}
 	content, err := os.ReadFile(f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -62,7 +67,10 @@ func (f File) Probe(context.Context) (fact.Truth, error) {
 
 // Make fails with fs.ErrExist if there is a file already.
 func (f File) Make(context.Context) error {
-	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+	if dir := filepath.Dir(f.Path); isLink(dir) {
+		return &fs.PathError{Op: "use as a folder", Path: dir, Err: unix.ELOOP}
+	}
+	if err := mkdirAll(filepath.Dir(f.Path)); err != nil {
 		return err
 	}
 	out, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -78,10 +86,13 @@ func (f File) Make(context.Context) error {
 }
 
 func (f File) Break(context.Context) error {
+	dir := filepath.Dir(f.Path)
+	if isLink(dir) { // what is behind it is another's
+		return nil
+	}
 	if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	dir := filepath.Dir(f.Path)
 	for _, d := range []string{dir, filepath.Dir(dir)} {
 		err := os.Remove(d)
 		if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EBUSY) { // in use, or a mount point

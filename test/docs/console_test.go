@@ -2,6 +2,7 @@ package docs
 
 import (
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,9 +18,7 @@ import (
 // line, and a line … is any lines. An answer that takes a moment, of cnet probe,
 // is waited for.
 func TestConsole(t *testing.T) {
-	for _, name := range []string{
-		"README.md", "docs/conntrack.md", "docs/doctor.md", "docs/exit-codes.md", "docs/network.md", "docs/verify.md",
-	} {
+	for _, name := range consoles(t) {
 		name := name
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
 			t.Parallel()
@@ -30,6 +29,22 @@ func TestConsole(t *testing.T) {
 			})
 		})
 	}
+}
+
+// consoles are the pages on which something is typed.
+func consoles(t *testing.T) (names []string) {
+	t.Helper()
+	docs, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append([]string{"../../README.md"}, docs...) {
+		name := strings.TrimPrefix(path, "../../")
+		if session.MatchString(read(t, name)) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 var session = regexp.MustCompile("(?ms)^```console\n(.*?)^```$")

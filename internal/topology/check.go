@@ -1,0 +1,238 @@
+package topology
+
+import (
+	"fmt"
+	"net/netip"
+	"sort"
+	"strings"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// Fault is what is wrong with one object of a topology.
+type Fault struct {
+	Kind string // network or container
+	Name string
+	Err  error
+}
+
+func (f *Fault) Error() string { return f.Kind + " " + f.Name + ": " + f.Err.Error() }
+
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Check returns the first [Fault] of a topology that was read and not made by
+// the verbs: a name, prefix or address that none of them would have let in, two
+// of what there can be one of, or a word for what is not there. A topology
+// without a fault can be compiled.
+func (t Topology) Check() error {
+	c := checker{topo: t, holder: make(map[string]map[netip.Addr]string, len(t.Networks))}
+	for i, n := range t.Networks {
+		if err := c.network(i, n); err != nil {
+			return &Fault{"network", n.Name, err}
+		}
+		c.holder[n.Name] = make(map[netip.Addr]string)
+	}
+	for i, k := range t.Containers {
+		if err := c.container(i, k); err != nil {
+			return &Fault{"container", k.Name, err}
+		}
+	}
+	return c.ports()
+}
+
+type checker struct {
+	topo   Topology
+	holder map[string]map[netip.Addr]string // by network: who has an address
+}
+
+func (c checker) network(i int, n Network) error {
+	if err := CheckName("network", n.Name); err != nil {
+		return err
+	}
+	if i > 0 && c.topo.Networks[i-1].Name >= n.Name {
+		return fmt.Errorf("the networks are not in the order of their names, or two have this one")
+	}
+	if n.IPv6 != n.Subnet6.IsValid() {
+		return fmt.Errorf("its ipv6 and its subnet6 contradict each other")
+	}
+	if err := n.checkWords(); err != nil {
+		return err
+	}
+	if err := n.checkNumbers(); err != nil {
+		return err
+	}
+	if n.AllowOverlap {
+		return nil
+	}
+	for _, other := range c.topo.Networks[:i] {
+		// Which of two was there first, and needed no leave, is not known any more.
+		if !other.AllowOverlap && (n.Subnet.Overlaps(other.Subnet) || n.IPv6 && n.Subnet6.Overlaps(other.Subnet6)) {
+			return fmt.Errorf("its subnet overlaps that of network %s", other.Name)
+		}
+	}
+	return nil
+}
+
+// checkWords refuses a network that the verbs would not make, or not leave like that.
+func (n Network) checkWords() error {
+	if n.Driver != Bridge && n.Driver != PTP {
+		return fmt.Errorf("there is no driver %s", quote(n.Driver))
+	}
+	if n.Firewall == "" || n.Firewall == "auto" {
+		return fmt.Errorf("it has no firewall backend")
+	}
+	if err := CheckFirewall(n.Firewall); err != nil {
+		return err
+	}
+	return n.checkLinks()
+}
+
+func (n Network) prefixes() []netip.Prefix {
+	if n.IPv6 {
+		return []netip.Prefix{n.Subnet, n.Subnet6}
+	}
+	return []netip.Prefix{n.Subnet}
+}
+
+// checkNumbers checks subnets, gateways and the MTU.
+func (n Network) checkNumbers() error {
+	if !n.Subnet.IsValid() || !n.Subnet.Addr().Is4() || !n.Gateway.Is4() {
+		return fmt.Errorf("it has no IPv4 subnet, or no gateway in it")
+	}
+	if n.IPv6 && (!n.Subnet6.Addr().Is6() || !n.Gateway6.Is6()) {
+		return fmt.Errorf("it has no IPv6 subnet, or no gateway in it")
+	}
+	gateways := []netip.Addr{n.Gateway, n.Gateway6}
+	for i, p := range n.prefixes() {
+		if err := checkSubnet(p); err != nil {
+			return err
+		}
+		if err := checkIP(n, p, gateways[i], netip.Addr{}, nil); err != nil {
+			return err
+		}
+	}
+	return n.checkMTU()
+}
+
+func (c checker) container(i int, k Container) error {
+	if err := CheckName("container", k.Name); err != nil {
+		return err
+	}
+	if i > 0 && c.topo.Containers[i-1].Name >= k.Name {
+		return fmt.Errorf("the containers are not in the order of their names, or two have this one")
+	}
+	if err := checkPath(k.Netns); err != nil {
+		return err
+	}
+	if err := k.checkResolver(); err != nil {
+		return err
+	}
+	if err := c.share(k); err != nil {
+		return err
+	}
+	leads := 0
+	for j, a := range k.Networks {
+		if err := c.attachment(k, k.Networks[:j], a); err != nil {
+			return err
+		}
+		if a.Leads() {
+			leads++
+		}
+	}
+	switch {
+	case leads > 1:
+		return fmt.Errorf("it has %d default routes", leads)
+	case len(k.Publish) > 0 && len(k.Networks) == 0:
+		return fmt.Errorf("it has published ports and is not connected to a network")
+	}
+	return nil
+}
+
+// share checks a container of a pod.
+func (c checker) share(k Container) error {
+	if k.Share == "" {
+		return nil
+	}
+	if len(k.Networks)+len(k.Publish) > 0 || k.Netns != "" {
+		return fmt.Errorf("it shares a namespace and has networks, ports or a namespace of its own")
+	}
+	return c.topo.shareable(k.Name, k.Share)
+}
+
+func (c checker) attachment(k Container, before []Attachment, a Attachment) error {
+	n, err := c.topo.Network(a.Network)
+	if err != nil {
+		return err
+	}
+	for _, b := range before {
+		if b.Network == a.Network || b.Interface == a.Interface {
+			return fmt.Errorf("it is connected twice to %s, or has two links %s", a.Network, a.Interface)
+		}
+	}
+	if err := checkLink(a.Interface); err != nil {
+		return err
+	}
+	if mac, err := checkMAC(a.MAC); err != nil || mac != a.MAC {
+		return fmt.Errorf("%s is not a MAC address as cnet writes it", quote(a.MAC))
+	}
+	for _, alias := range a.Aliases {
+		if err := CheckName("alias", alias); err != nil {
+			return err
+		}
+	}
+	return c.addresses(k, *n, a)
+}
+
+// addresses checks that an attachment's addresses are in its network, and its own.
+func (c checker) addresses(k Container, n Network, a Attachment) error {
+	if !a.IP.Is4() || a.IP6.IsValid() != n.IPv6 {
+		return fmt.Errorf("it has not one address in each subnet of network %s", n.Name)
+	}
+	holder := c.holder[n.Name]
+	if err := checkIP(n, n.Subnet, a.IP, n.Gateway, holder); err != nil {
+		return err
+	}
+	holder[a.IP] = k.Name
+	if !n.IPv6 {
+		return nil
+	}
+	if err := checkIP(n, n.Subnet6, a.IP6, n.Gateway6, holder); err != nil {
+		return err
+	}
+	holder[a.IP6] = k.Name
+	return nil
+}
+
+// ports checks that no port of the host is published twice.
+func (c checker) ports() error {
+	type published struct {
+		Port
+		by string
+	}
+	var all []published
+	for _, k := range c.topo.Containers {
+		for _, p := range k.Publish {
+			all = append(all, published{p, k.Name})
+		}
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Host < all[j].Host })
+	for i, p := range all {
+		for _, q := range all[i+1:] {
+			if q.Host > p.HostEnd {
+				break
+			}
+			if p.Overlaps(q.Port) {
+				return &Fault{"container", q.by, fmt.Errorf("it publishes %s, and container %s publishes %s", q.Port, p.by, p.Port)}
+			}
+		}
+	}
+	return nil
+}
+
+// checkPath refuses what is no path of a namespace.
+func checkPath(path string) error {
+	if path != "" && (!strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\x00\n")) {
+		return fail.New(fail.Usage, "namespace "+quote(path), "a namespace has an absolute path").Try("--netns /proc/PID/ns/net")
+	}
+	return nil
+}
