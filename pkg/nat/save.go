@@ -70,8 +70,9 @@ func (s snapshot) has(r Rule) (bool, error) {
 			return true, nil
 		}
 	}
-	if len(rules) == 0 {
-		return false, nil
+	to := r.target()
+	if _, there := s[r.Table][to]; len(rules) == 0 || ours(to) && !there {
+		return false, nil // iptables cannot even be asked for a jump to nowhere
 	}
 	return check(r)
 }

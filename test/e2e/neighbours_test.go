@@ -103,12 +103,12 @@ func (b beside) run(t *testing.T) {
 	b.start(t)
 	b.start(t) // that it can, without cnet
 	prime(t)
-	alone, theirs := hosttest.Snapshot(t), foreign(t)
+	alone := hosttest.Snapshot(t)
 
 	cells := []string{b.title()}
 	if b.create(t) {
 		cells = append(cells, b.call(t)...)
-		cells = append(cells, same(t, "rules of others beside cnet", theirs, foreign(t)))
+		cells = append(cells, same(t, "rules of others beside cnet", foreign(alone), foreign(hosttest.Snapshot(t))))
 		must(t, "reset")
 		cells = append(cells, same(t, "the host after reset", alone, hosttest.Snapshot(t)))
 		b.create(t)
@@ -343,16 +343,12 @@ func same(t *testing.T, what, want, got string) string {
 }
 
 // foreign is the rule sets of all programs, in order, without what is cnet's.
-func foreign(t *testing.T) string {
-	t.Helper()
-	var keep []string
-	for _, line := range strings.Split(hosttest.Snapshot(t), "\n") {
-		if regexp.MustCompile(`^host (ip6?tables|nft)`).MatchString(line) {
-			keep = append(keep, line)
-		}
-	}
-	return cnetChain.ReplaceAllString(strings.Join(keep, "\n"), "")
+func foreign(snapshot string) string {
+	rules := rulesOfHost.FindAllString(snapshot, -1)
+	return cnetChain.ReplaceAllString(strings.Join(rules, ""), "")
 }
+
+var rulesOfHost = regexp.MustCompile(`(?m)^host (ip6?tables|nft).*\n`)
 
 // cnetChain is a chain of cnet's as nft lists it, or any line that names one.
 var cnetChain = regexp.MustCompile(`(?m)^host nft \tchain CNET-\S+ \{\n(host nft \t\t.*\n)*host nft \t\}\n|^.*CNET-.*\n`)
