@@ -102,7 +102,7 @@ func (b beside) run(t *testing.T) {
 	hosttest.Sh(t, routesToContainers)
 	b.start(t)
 	b.start(t) // that it can, without cnet
-	prime(t)
+	hosttest.Sh(t, primeScript)
 	alone := hosttest.Snapshot(t)
 
 	cells := []string{b.title()}
@@ -132,14 +132,17 @@ func report(t *testing.T, cells []string) {
 	}
 }
 
-// start has the neighbour start, or start again. Its script ends with 77 where the
-// kernel lacks what it needs, and says what.
+// lacks is the exit code of a neighbour's script where the kernel lacks what it
+// needs. It prints what.
+const lacks = 77
+
+// start has the neighbour start, or start again.
 func (b beside) start(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command("sh", "-e", "testdata/neighbours/"+b.name+".sh").CombinedOutput()
 	var exit *exec.ExitError
 	switch {
-	case errors.As(err, &exit) && exit.ExitCode() == 77:
+	case errors.As(err, &exit) && exit.ExitCode() == lacks:
 		t.Skip(string(out))
 	case err != nil:
 		t.Fatalf("%s.sh: %v\n%s", b.name, err, out)
@@ -304,11 +307,9 @@ func useLegacy(t *testing.T) {
 	os.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// prime has iptables make its empty tables, which it does at the first change
+// primeScript has iptables make its empty tables, which it does at the first change
 // and never takes back.
-func prime(t *testing.T) {
-	t.Helper()
-	hosttest.Sh(t, `
+const primeScript = `
 for restore in iptables-restore ip6tables-restore; do
 	for verb in A D; do
 		$restore --noflush <<-END
@@ -329,8 +330,8 @@ for restore in iptables-restore ip6tables-restore; do
 			COMMIT
 		END
 	done
-done`)
-}
+done
+`
 
 // same reports a difference, and what to write in a cell.
 func same(t *testing.T, what, want, got string) string {
