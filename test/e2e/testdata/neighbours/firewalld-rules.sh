@@ -1,5 +1,12 @@
 # What firewalld makes of its zone public, with its nftables backend: one table
-# of its own, behind the others, that refuses what no zone forwards.
+# of its own, behind the others, that refuses what no zone forwards. When it starts
+# it flushes the tables of iptables.
+for command in iptables ip6tables; do
+	for table in raw mangle nat filter; do
+		$command -t $table -F
+		$command -t $table -X
+	done
+done
 nft -f - <<'END'
 table inet firewalld
 delete table inet firewalld
