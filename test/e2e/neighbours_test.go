@@ -118,10 +118,24 @@ func (b beside) run(t *testing.T) {
 		must(t, "network", "delete", "open")
 		cells = append(cells, same(t, "the host after deletions", bare(alone), bare(hosttest.Snapshot(t))))
 		cells = append(cells, map[bool]string{true: "kept", false: "mended"}[b.lost == ""])
+		b.obey(t)
 	} else {
 		cells = append(cells, "refused", "", "", "", "", "", "", same(t, "the host after a refusal", alone, hosttest.Snapshot(t)))
 	}
 	report(t, cells)
+}
+
+// obey does to the neighbour what the table says, after which all calls pass.
+func (b beside) obey(t *testing.T) {
+	t.Helper()
+	if b.mend == "" {
+		return
+	}
+	b.create(t)
+	hosttest.Sh(t, b.mend)
+	must(t, "repair")
+	b.stops = nil
+	b.call(t)
 }
 
 func report(t *testing.T, cells []string) {
