@@ -32,7 +32,7 @@ func Foreign(ctx context.Context, ipv6 bool) (string, error) {
 }
 
 // foreignNative looks for the rules that iptables does not show. A kernel without
-// nf_tables has none. A rule in a table of both families may be of either.
+// nf_tables has none.
 func foreignNative(ctx context.Context, ipv6 bool) (string, error) {
 	conn, err := nftables.New()
 	if err != nil {
@@ -55,7 +55,7 @@ func foreignNative(ctx context.Context, ipv6 bool) (string, error) {
 			return "", fmt.Errorf("list chain %s of nf_tables: %w", c.Name, err)
 		}
 		for _, r := range rules {
-			if rewritesSource(r) {
+			if rewritesSource(r) && may(r, family) {
 				return fmt.Sprintf("chain %s of nft table %s", c.Name, c.Table.Name), nil
 			}
 		}
@@ -73,4 +73,24 @@ func rewritesSource(r *nftables.Rule) bool {
 		}
 	}
 	return false
+}
+
+// may reports whether a rule is for the family. One in a table of both (inet) that
+// does not say is taken to be for IPv4, which is what is masqueraded as a rule.
+func may(r *nftables.Rule, family nftables.TableFamily) bool {
+	if r.Table.Family != nftables.TableFamilyINet {
+		return true
+	}
+	asked := false
+	for _, e := range r.Exprs {
+		switch e := e.(type) {
+		case *expr.Meta:
+			asked = e.Key == expr.MetaKeyNFPROTO
+		case *expr.Cmp:
+			if asked && len(e.Data) > 0 {
+				return nftables.TableFamily(e.Data[0]) == family
+			}
+		}
+	}
+	return family == nftables.TableFamilyIPv4
 }
