@@ -45,6 +45,9 @@ func (b beside) pageRow() string {
 	if b.says != "" {
 		does += "; it says \"" + plainWords(b.says) + "\""
 	}
+	if b.named != "" {
+		does += "; `cnet doctor`: \"" + plainWords(b.named) + " … drops\""
+	}
 	switch {
 	case b.refused != "":
 		stops, does, again = "all", "refused: \""+plainWords(b.refused)+"\"", ""

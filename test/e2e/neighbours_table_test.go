@@ -18,7 +18,7 @@ type beside struct {
 	// front is the rules of FORWARD that then stand before cnet's.
 	front []string
 	relay bool      // it masquerades for others: forwarding stays on after cnet
-	mend  string    // commands after which it stops nothing more
+	named string    // what `cnet doctor` calls an error, and can mend
 	also  []vantage // further calls
 	note  string    // for docs/neighbours.md
 }
@@ -59,23 +59,6 @@ var forwarded = []string{callOut, callIn, callSibling, callHairpin}
 // flushed is what check says when all rules of cnet's went.
 const flushed = `(?s)absent +Forwarded IPv4 packets.*absent +New IPv4 connections that leave.*absent +Connections to the host's tcp port 8080`
 
-const (
-	mendLegacy = `
-for command in iptables-legacy ip6tables-legacy; do
-	$command -I FORWARD -i cnet+ -j ACCEPT
-	$command -I FORWARD -o cnet+ -j ACCEPT
-done`
-	mendNft = `
-nft insert rule inet filter forward iifname 'cnet*' accept
-nft insert rule inet filter forward oifname 'cnet*' accept`
-	mendFirewalldRules = `
-nft insert rule inet firewalld filter_FORWARD iifname 'cnet*' accept
-nft insert rule inet firewalld filter_FORWARD oifname 'cnet*' accept`
-	mendFirewalld = `
-firewall-offline-cmd --zone=trusted --add-interface=cnet-open
-sh -e testdata/neighbours/firewalld.sh`
-)
-
 var besides = []beside{
 	{name: "nobody", note: "The host as most are."},
 	{name: "foreign-rules", lost: flushed, relay: true,
@@ -92,22 +75,22 @@ var besides = []beside{
 	{name: "libvirt", relay: true, front: []string{"LIBVIRT_FWX", "LIBVIRT_FWI", "LIBVIRT_FWO"},
 		note: "Its REJECT rules are for virbr0. Containers do not reach virtual machines, nor these the containers but by published ports."},
 	{name: "podman", needs: []string{"nft"}, relay: true, note: "A table of its own, which accepts."},
-	{name: "nftables-conf", needs: []string{"nft"}, stops: forwarded, lost: flushed, mend: mendNft,
-		note: "A drop in one table cannot be taken back by an accept in another. Its owner must let cnet's links pass, there and in the file: `nft insert rule inet filter forward iifname 'cnet*' accept`, and the same with `oifname`. Its start flushes all rules of all programs; then `cnet repair`."},
+	{name: "nftables-conf", needs: []string{"nft"}, stops: forwarded, lost: flushed, named: `Chain forward of table inet filter`,
+		note: "A drop in one table cannot be taken back by an accept in another. Its owner must let cnet's links pass, there by what `cnet doctor` prints, and in the file. Its start flushes all rules of all programs; then `cnet repair`."},
 	{name: "nftables-same-names", needs: []string{"nft"}, relay: true,
 		note: "nft's rules in tables by the names of iptables' own. iptables does not show them, and leaves them alone."},
 	{name: "flowtable", needs: []string{"nft"}, note: "Flows that take the short cut are translated there too."},
-	{name: "legacy-drop", needs: []string{"iptables-legacy"}, stops: forwarded, mend: mendLegacy,
+	{name: "legacy-drop", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
 		says: `this host has rules of iptables-legacy, too`,
-		note: "A packet has to pass both makes of iptables. Let cnet's pass there, too: `iptables-legacy -I FORWARD -i cnet+ -j ACCEPT`, and the same with `-o`."},
-	{name: "legacy-policy", needs: []string{"iptables-legacy"}, stops: forwarded, mend: mendLegacy,
+		note: "A packet has to pass both makes of iptables. Let cnet's pass there, too, by what `cnet doctor` prints."},
+	{name: "legacy-policy", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
 		says: `this host has rules of iptables-legacy, too`,
 		note: "The same by a policy alone."},
 	{name: "ufw", needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
 	{name: "ufw-rules", note: "The same rules by hand."},
-	{name: "firewalld", needs: []string{"firewalld", "dbus-daemon"}, stops: []string{callOut, callSibling}, lost: flushed, mend: mendFirewalld,
+	{name: "firewalld", needs: []string{"firewalld", "dbus-daemon"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`,
 		note: "The real one. What is published passes; what is sent out is rejected by the zone: `firewall-cmd --permanent --zone=trusted --add-interface=cnet-NETWORK` and `firewall-cmd --reload`. Its start flushes the rules of iptables; then `cnet repair`."},
-	{name: "firewalld-rules", needs: []string{"nft"}, stops: []string{callOut, callSibling}, lost: flushed, mend: mendFirewalldRules, note: "The same rules by hand."},
+	{name: "firewalld-rules", needs: []string{"nft"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`, note: "The same rules by hand."},
 	{name: "no-br-netfilter", note: "Siblings talk past the firewall; their replies to calls of published ports come by the host."},
 	{name: "bridge-nf-off", note: "The same with the module there."},
 	{name: "vpn", also: byVPN, note: "Containers go out by the VPN, with its address."},

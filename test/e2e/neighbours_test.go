@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,9 +19,6 @@ import (
 
 	"github.com/cnetlab/cnet/internal/hosttest"
 )
-
-// long asks for the long form of the tests.
-var long = os.Getenv("CNET_LONG") != ""
 
 // tableVariable names the folder to which the rows write what they saw.
 const tableVariable = "CNET_E2E_NEIGHBOURS"
@@ -55,7 +53,7 @@ func TestNeighbours(t *testing.T) {
 func rowsToRun() (list []beside) {
 	for _, b := range besides {
 		list = append(list, b)
-		if legacy := b; long || slices.Contains([]string{"nobody", "foreign-rules"}, b.name) {
+		if legacy := b; long() || slices.Contains([]string{"nobody", "foreign-rules"}, b.name) {
 			legacy.legacy = true
 			list = append(list, legacy)
 		}
@@ -125,17 +123,38 @@ func (b beside) run(t *testing.T) {
 	report(t, cells)
 }
 
-// obey does to the neighbour what the table says, after which all calls pass.
+// obey has cnet's doctor say what is in the way, which the row names or is
+// nothing, and does to the neighbour what it says; then all calls must pass.
 func (b beside) obey(t *testing.T) {
 	t.Helper()
-	if b.mend == "" {
+	if b.named == "" && !long() {
 		return
 	}
 	b.create(t)
-	hosttest.Sh(t, b.mend)
-	must(t, "repair")
+	out, _, _ := cnet(t, "doctor", "-o", "json")
+	var report struct {
+		Findings []struct{ Severity, Say, Mend string }
+	}
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("doctor: %v\n%s", err, out)
+	}
+	named := false
+	for _, f := range report.Findings {
+		if f.Severity != "error" {
+			continue
+		}
+		if b.named == "" || !regexp.MustCompile(b.named).MatchString(f.Say) {
+			t.Errorf("doctor says %q", f.Say)
+		}
+		named = true
+		hosttest.Sh(t, f.Mend)
+	}
+	if !named && b.named != "" {
+		t.Errorf("doctor does not say %q\n%s", b.named, out)
+	}
 	b.stops = nil
 	b.call(t)
+	must(t, "reset")
 }
 
 func report(t *testing.T, cells []string) {
@@ -212,11 +231,11 @@ func (b beside) startAgain(t *testing.T) {
 	if got := inFront(t); !slices.Equal(got, b.front) {
 		t.Errorf("in front of cnet: %q, not %q", got, b.front)
 	}
-	if b.lost != "" || long {
+	if b.lost != "" || long() {
 		must(t, "repair")
 		must(t, "check")
 	}
-	if b.lost != "" || b.front != nil || long {
+	if b.lost != "" || b.front != nil || long() {
 		b.call(t)
 	}
 }
