@@ -39,6 +39,8 @@ func explainFailure(what string, err error) *fail.Error {
 		f.Kind, f.Next = fail.HostLacks, "apt-get install iptables"
 	case errors.Is(err, nat.ErrBackend):
 		f.Kind, f.Next = fail.HostLacks, "--firewall iptables"
+	case errors.Is(err, syscall.EROFS):
+		f.Kind, f.Next = fail.HostLacks, "mount it so that it can be written; start a container with --privileged"
 	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EPROTONOSUPPORT):
 		f.Kind, f.Next = fail.HostLacks, "load the kernel module that it needs"
 	}

@@ -60,7 +60,7 @@ func (h *host) Firewall() (string, error) {
 }
 
 func (h *host) BridgeFilter() bool {
-	_, err := os.Stat("/proc/sys/net/bridge")
+	_, err := os.Stat("/proc/sys/net/bridge/bridge-nf-call-iptables")
 	return err == nil
 }
 

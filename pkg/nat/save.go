@@ -2,9 +2,12 @@ package nat
 
 import (
 	"context"
+	"errors"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // snapshot is the rules of all tables of a family as iptables-save(8) prints
@@ -31,10 +34,27 @@ func look(ctx context.Context, ipv6 bool) (snapshot, error) {
 
 func read(ctx context.Context, ipv6 bool) (snapshot, error) {
 	out, err := run(ctx, program(ipv6)+"-save", "")
+	if errors.Is(err, syscall.EPERM) && os.Geteuid() == 0 {
+		out, err = readEach(ctx, ipv6)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return parse(string(out), On{Backend: Iptables, IPv6: ipv6}), nil
+}
+
+// readEach reads the tables one by one. In a user namespace the kernel does not
+// say which legacy tables there are, though it shows them to who asks by name.
+func readEach(ctx context.Context, ipv6 bool) ([]byte, error) {
+	var all []byte
+	for _, table := range []string{"raw", "mangle", "nat", "filter"} {
+		out, err := run(ctx, program(ipv6)+"-save", "", "-t", table)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out...)
+	}
+	return all, nil
 }
 
 // parse reads the output of iptables-save(8).
@@ -71,8 +91,9 @@ func (s snapshot) has(r Rule) (bool, error) {
 			return true, nil
 		}
 	}
-	if len(rules) == 0 {
-		return false, nil
+	to := r.target()
+	if _, there := s[r.Table][to]; len(rules) == 0 || ours(to) && !there {
+		return false, nil // iptables cannot even be asked for a jump to nowhere
 	}
 	return check(r)
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // Twin returns the name of the other iptables of this host if its tables hold
-// rules, too; empty if they do not. The command iptables keeps its rules either
-// in the legacy tables or in nf_tables; a packet has to pass both, and neither
-// command shows the other's rules (xtables-nft(8)).
+// rules or a policy of DROP, too; empty if they do not. The command iptables
+// keeps its rules either in the legacy tables or in nf_tables; a packet has to
+// pass both, and neither command shows the other's rules (xtables-nft(8)).
 func Twin(ctx context.Context, ipv6 bool) (string, error) {
 	path, err := find(program(ipv6) + "-save")
 	if err != nil {
@@ -35,14 +35,22 @@ func Twin(ctx context.Context, ipv6 bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, chains := range parse(string(text), On{Backend: Iptables, IPv6: ipv6}) {
-		for _, rules := range chains {
-			if len(rules) > 0 {
-				return twin, nil
-			}
+	if idle(string(text)) {
+		return "", nil
+	}
+	return twin, nil
+}
+
+// idle reports whether the output of iptables-save(8) has neither rules nor a
+// policy that drops.
+func idle(text string) bool {
+	for _, row := range strings.Split(text, "\n") {
+		w := split(row)
+		if len(w) > 0 && w[0] == "-A" || len(w) > 1 && row[0] == ':' && w[1] == "DROP" {
+			return false
 		}
 	}
-	return "", nil
+	return true
 }
 
 // legacyTables reports whether the kernel has legacy tables at all. Asking

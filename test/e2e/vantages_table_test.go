@@ -204,6 +204,7 @@ var servers = []struct{ in, name, addr string }{
 	{"solo", "solo", ":80"},
 	{"lone", "lone", ":80"},
 	{"outside", "outside", ":80"},
+	{"vpn", "vpn", ":80"},
 	{"", "host", "127.0.0.1:7000"},
 	{"", "host", "[::1]:7000"},
 }

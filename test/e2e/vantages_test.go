@@ -235,12 +235,21 @@ func path(ns string) string {
 // serveAll starts the servers, until the test ends.
 func serveAll(t *testing.T) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(startServers(t))
+}
+
+// startServers starts the servers of all containers that are there, and returns
+// what stops them.
+func startServers(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	t.Cleanup(func() { stop(); running.Wait() })
 	for _, w := range servers {
 		if w.in != "" && netns.Check(path(w.in)) != nil {
 			continue // the containers of another table
+		}
+		if strings.HasPrefix(w.addr, "[::1]") && !hasIPv6() {
+			continue
 		}
 		for _, udp := range []bool{false, true} {
 			s := &serve.Server{Name: w.name, Addr: w.addr, UDP: udp}
@@ -256,6 +265,13 @@ func serveAll(t *testing.T) {
 			}()
 		}
 	}
+	return func() { cancel(); running.Wait() }
+}
+
+// hasIPv6 reports whether the host has the address ::1.
+func hasIPv6() bool {
+	off, err := os.ReadFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6")
+	return err == nil && string(off) == "0\n"
 }
 
 func table(title string, rows []vantage, cells map[string][]string) string {

@@ -1,0 +1,53 @@
+package e2e
+
+import (
+	"os/exec"
+	"regexp"
+	"slices"
+	"testing"
+)
+
+// TestNeighboursLater has the neighbours start for the first time beside a
+// network of cnet's. What cnet then lost is mended, and after a reset the host is
+// as that of a twin on which the neighbour started alone. CNET_LONG=1 tries all.
+func TestNeighboursLater(t *testing.T) {
+	t.Parallel()
+	short := []string{"foreign-rules", "docker-28", "podman", "nftables-conf"} // of a kind each
+	for _, b := range besides {
+		b := b
+		if b.refused == "" && (long() || slices.Contains(short, b.name)) {
+			t.Run(b.name, func(t *testing.T) { t.Parallel(); b.later(t) })
+		}
+	}
+}
+
+func (b beside) later(t *testing.T) {
+	for _, p := range b.needs {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skip("not installed: ", p)
+		}
+	}
+	alone, both := newWorld(t, "alone"), newWorld(t, "with cnet")
+	for _, w := range []*world{alone, both} {
+		w.sh(lanScript)
+		w.sh(primeScript)
+	}
+	both.cnet("", "network", "create", "open", "--subnet", "10.77.1.0/24")
+	both.cnet("", "create", "web", "--network", "open", "--publish", "8080:80")
+	for _, w := range []*world{alone, both} {
+		a := w.ask(order{Argv: []string{"sh", "-e", "testdata/neighbours/" + b.name + ".sh"}})
+		if a.Code == lacks {
+			t.Skip(a.Out)
+		} else if a.Code != 0 {
+			t.Fatalf("%s.sh: %s%s", b.name, a.Out, a.Err)
+		}
+	}
+	check := both.ask(order{Argv: []string{"cnet", "check"}})
+	if (check.Code != 0) != (b.lost != "") || !regexp.MustCompile(b.lost).MatchString(check.Out) {
+		t.Errorf("check: exit code %d\n%s%s\nis not like %q", check.Code, check.Out, check.Err, b.lost)
+	}
+	both.cnet("", "repair")
+	both.cnet("", "check")
+	both.cnet("", "reset")
+	same(t, "the neighbour alone, and after cnet", bare(alone.snapshot()), bare(both.snapshot()))
+}

@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestNeighboursPage holds the table of docs/neighbours.md against the rows that
+// are tested. UPDATE_SCRIPTS=1 writes it anew.
+func TestNeighboursPage(t *testing.T) {
+	const page = "../../docs/neighbours.md"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Skip("the documentation is not here: ", err)
+	}
+	var rows strings.Builder
+	for _, b := range besides {
+		rows.WriteString(b.pageRow())
+	}
+	table := regexp.MustCompile(`(?s)(\|---\|---\|---\|---\|---\|\n).*?(<!-- rows -->)`)
+	want := table.ReplaceAllStringFunc(string(b), func(s string) string {
+		m := table.FindStringSubmatch(s)
+		return m[1] + rows.String() + m[2]
+	})
+	if os.Getenv("UPDATE_SCRIPTS") != "" {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	same(t, page, want, string(b))
+}
+
+func (b beside) pageRow() string {
+	stops, does, again := strings.Join(b.stops, ", "), "works", "nothing is lost"
+	if len(b.stops) > 0 {
+		does = "what is left works"
+	}
+	if stops == "" {
+		stops = "nothing"
+	}
+	if b.says != "" {
+		does += "; it says \"" + plainWords(b.says) + "\""
+	}
+	if b.named != "" {
+		does += "; `cnet doctor`: \"" + plainWords(b.named) + " … drops\""
+	}
+	switch {
+	case b.refused != "":
+		stops, does, again = "all", "refused: \""+plainWords(b.refused)+"\"", ""
+	case b.lost != "":
+		again = "`cnet check` names all rules; `cnet repair`"
+	case len(b.front) > 0:
+		again = "nothing is lost; it is before cnet"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", b.name, stops, does, again, b.note)
+}
+
+// plainWords is a regular expression without its escapes.
+func plainWords(pattern string) string { return strings.ReplaceAll(pattern, `\`, "") }

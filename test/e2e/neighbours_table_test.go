@@ -1,0 +1,105 @@
+package e2e
+
+import "net/netip"
+
+// A beside is somebody who shares the host with cnet, and what comes of it.
+type beside struct {
+	name   string   // a script in testdata/neighbours
+	needs  []string // programs, without any of which the row is skipped
+	legacy bool     // the command iptables is the legacy one
+	ipv4   bool     // IPv4 only
+	stops  []string // calls that it stops whatever cnet does
+	// refused is why cnet makes no network at all; says is what it tells though it
+	// makes one. Both are regular expressions, empty for nothing.
+	refused, says string
+	// lost is what check names after the neighbour has started again, a regular
+	// expression; empty where all of cnet's is still there.
+	lost string
+	// front is the rules of FORWARD that then stand before cnet's.
+	front []string
+	relay bool      // it masquerades for others: forwarding stays on after cnet
+	named string    // what `cnet doctor` calls an error, and can mend
+	also  []vantage // further calls
+	note  string    // for docs/neighbours.md
+}
+
+// The calls that are tried in each row, by the names that stops uses.
+const (
+	callOut     = "out"
+	callIn      = "in"
+	callHost    = "host"
+	callLocal   = "127.0.0.1"
+	callSibling = "sibling"
+	callHairpin = "sibling, by the host"
+	callClosed  = "closed"
+)
+
+var promises = []vantage{
+	{name: callOut, from: "web", to: outside, port: 80, answer: "outside", sees: uplink},
+	{name: callIn, from: "outside", to: uplink, port: 8080, answer: "web", sees: outside},
+	{name: callHost, to: uplink, port: 8080, answer: "web"},
+	{name: callLocal, to: localhost, port: 8080, answer: "web", sees: gateway, unless: noLoopback6},
+	{name: callSibling, from: "sibling", to: web, port: 80, answer: "web", sees: sibling},
+	{name: callHairpin, from: "sibling", to: uplink, port: 8080, answer: "web", sees: gateway},
+	{name: callClosed, from: "outside", to: uplink, port: 9005},
+	{name: callClosed, from: "neighbour", to: web, port: 9005},
+	{name: callClosed, from: "neighbour", to: web, port: 80},
+}
+
+// byVPN is a call to an address that only the VPN leads to.
+var byVPN = []vantage{{
+	name: "out, by the VPN", from: "web", port: 80, answer: "vpn",
+	to: dual{v4: netip.MustParseAddr("198.51.100.1")}, sees: dual{v4: netip.MustParseAddr("10.8.0.2")},
+}}
+
+// forwarded are the calls that pass the hook forward. Between siblings that is so
+// while br_netfilter hands bridged packets to the firewall.
+var forwarded = []string{callOut, callIn, callSibling, callHairpin}
+
+// flushed is what check says when all rules of cnet's went.
+const flushed = `(?s)absent +Forwarded IPv4 packets.*absent +New IPv4 connections that leave.*absent +Connections to the host's tcp port 8080`
+
+var besides = []beside{
+	{name: "nobody", note: "The host as most are."},
+	{name: "foreign-rules", lost: flushed, relay: true,
+		note: "Rules and chains in raw, mangle, nat, filter and security, both families. Loading them anew by iptables-restore flushes cnet's; `cnet repair` puts them back."},
+	{name: "forward-drop", note: "cnet's jump stands first, so the policy is not asked for its packets."},
+	{name: "input-drop", note: "What is for a container is forwarded, and passes no INPUT."},
+	{name: "rp-filter", note: "Strict everywhere. Each container has one way back."},
+	{name: "docker-classic", relay: true, front: []string{"DOCKER-USER", "DOCKER-ISOLATION-STAGE-1", "docker0", "docker0", "docker0", "docker0"},
+		note: "A docker that starts later puts its rules before cnet's; none of them is about cnet's packets."},
+	{name: "docker-28", relay: true, front: []string{"DOCKER-USER", "DOCKER-FORWARD"},
+		note: "As above. The drops in raw are for docker's own addresses."},
+	{name: "kube-proxy", relay: true, front: []string{"KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES"},
+		note: "What is marked 0x4000 is masqueraded; cnet marks nothing."},
+	{name: "libvirt", relay: true, front: []string{"LIBVIRT_FWX", "LIBVIRT_FWI", "LIBVIRT_FWO"},
+		note: "Its REJECT rules are for virbr0. Containers do not reach virtual machines, nor these the containers but by published ports."},
+	{name: "podman", needs: []string{"nft"}, relay: true, note: "A table of its own, which accepts."},
+	{name: "nftables-conf", needs: []string{"nft"}, stops: forwarded, lost: flushed, named: `Chain forward of table inet filter`,
+		note: "A drop in one table cannot be taken back by an accept in another. Its owner must let cnet's links pass, there by what `cnet doctor` prints, and in the file. Its start flushes all rules of all programs; then `cnet repair`."},
+	{name: "nftables-same-names", needs: []string{"nft"}, relay: true,
+		note: "nft's rules in tables by the names of iptables' own. iptables does not show them, and leaves them alone."},
+	{name: "flowtable", needs: []string{"nft"}, note: "Flows that take the short cut are translated there too."},
+	{name: "legacy-drop", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
+		says: `this host has rules of iptables-legacy, too`,
+		note: "A packet has to pass both makes of iptables. Let cnet's pass there, too, by what `cnet doctor` prints."},
+	{name: "legacy-policy", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
+		says: `this host has rules of iptables-legacy, too`,
+		note: "The same by a policy alone."},
+	{name: "ufw", needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
+	{name: "ufw-rules", note: "The same rules by hand."},
+	{name: "firewalld", needs: []string{"firewalld", "dbus-daemon"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`,
+		note: "The real one. What is published passes; what is sent out is rejected by the zone: `firewall-cmd --permanent --zone=trusted --add-interface=cnet-NETWORK` and `firewall-cmd --reload`. Its start flushes the rules of iptables; then `cnet repair`."},
+	{name: "firewalld-rules", needs: []string{"nft"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`, note: "The same rules by hand."},
+	{name: "no-br-netfilter", note: "Siblings talk past the firewall; their replies to calls of published ports come by the host."},
+	{name: "bridge-nf-off", note: "The same with the module there."},
+	{name: "vpn", also: byVPN, note: "Containers go out by the VPN, with its address."},
+	{name: "wireguard", also: byVPN, note: "The same by policy routing."},
+	{name: "route-overlap", refused: `it overlaps the route 10\.77\.0\.0/16`,
+		note: "Choose another subnet, or say `--allow-overlap`."},
+	{name: "policy-route", refused: `it overlaps the route 10\.0\.0\.0/8`,
+		note: "Routes of all tables count."},
+	{name: "ipv6-off", ipv4: true, note: "`--ipv6` is refused, and IPv4 goes on."},
+	{name: "read-only-sysctl", refused: `read-only file system`,
+		note: "What was made is taken back. A container needs `--privileged`, or a sandbox in it: `cnet sandbox`."},
+}

@@ -1,0 +1,1 @@
+# Nobody: a host on which iptables was used before.
