@@ -53,9 +53,8 @@ func (e *Engine) Topology() (topology.Topology, error) {
 	var t topology.Topology
 	read := func(path string, data []byte) error {
 		err := readObject(&t, path, data)
-		var f *fail.Error
-		if errors.As(err, &f) && errors.Is(err, errDamaged) && e.Store.HasBackup(path) {
-			return f.Try("cnet repair, which puts its backup in its place")
+		if errors.Is(err, errDamaged) {
+			return e.hint(path, err)
 		}
 		return err
 	}
@@ -66,6 +65,15 @@ func (e *Engine) Topology() (topology.Topology, error) {
 	}
 	t.Sort()
 	return t, e.sound(t)
+}
+
+// hint says what to do about a damaged file of which there is a backup.
+func (e *Engine) hint(path string, err error) error {
+	var f *fail.Error
+	if errors.As(err, &f) && e.Store.HasBackup(path) {
+		f.Next = "cnet repair, which puts its backup in its place"
+	}
+	return err
 }
 
 // kinds are the folders of the objects' files.

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/topology"
@@ -16,6 +19,14 @@ func (e *Engine) restore() error {
 		if err := e.Store.Objects(kind, e.restoreObject); err != nil {
 			return err
 		}
+	}
+	if _, err := e.Topology(); errors.Is(err, errDamaged) {
+		if err := e.restoreAll(err); err != nil {
+			return err
+		}
+	}
+	if err := e.dropOrphans(); err != nil {
+		return err
 	}
 	if err := e.Store.Ledgers(e.restoreLedger); err != nil {
 		return err
@@ -38,6 +49,54 @@ func (e *Engine) restoreObject(path string, data []byte) error {
 			Try("mend it by hand; or move it away, and cnet repair removes what it stood for; or cnet reset")
 	}
 	e.note(fmt.Sprintf("%v; its backup is in its place again, and the damaged file beside it", cause))
+	return nil
+}
+
+// restoreAll puts the backup of every object in place whose file is another or
+// is lost: each file can be read, but what they say together cannot be.
+func (e *Engine) restoreAll(cause error) error {
+	var t topology.Topology
+	backups := make(map[string][]byte)
+	each := func(path string, data []byte) error {
+		backups[path] = data
+		return readObject(&t, path, data)
+	}
+	for _, kind := range kinds() {
+		if err := e.Store.Backups(kind, each); err != nil {
+			return errors.Join(cause, err)
+		}
+	}
+	t.Sort()
+	if len(backups) == 0 || t.Check() != nil {
+		return cause
+	}
+	for path, data := range backups {
+		if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, data) {
+			continue
+		}
+		if err := e.Store.Restore(path, func([]byte) error { return nil }); err != nil {
+			return err
+		}
+		e.note(fmt.Sprintf("%v; the backup of %s is in its place again", cause, path))
+	}
+	_, err := e.Topology()
+	return err
+}
+
+// dropOrphans removes the backups of files that somebody has taken away, and
+// that no other file needs.
+func (e *Engine) dropOrphans() error {
+	for _, kind := range kinds() {
+		err := e.Store.Backups(kind, func(path string, _ []byte) error {
+			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return os.Remove(e.Store.Backup(path))
+		})
+		if err != nil {
+			return fmt.Errorf("remove a backup: %w", err)
+		}
+	}
 	return nil
 }
 

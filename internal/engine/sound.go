@@ -16,7 +16,8 @@ func (e *Engine) sound(t topology.Topology) error {
 	err := t.Check()
 	var f *topology.Fault
 	if errors.As(err, &f) {
-		return damaged(e.Store.Object(f.Kind+"s", f.Name), f.Err)
+		path := e.Store.Object(f.Kind+"s", f.Name)
+		return e.hint(path, damaged(path, f.Err))
 	}
 	return err
 }

@@ -32,6 +32,13 @@ func (s Store) isBackup(path string) bool {
 // HasBackup reports whether there is a copy of the file at path.
 func (s Store) HasBackup(path string) bool { return exists(s.Backup(path)) }
 
+// Backups reads the copies of one kind's files; path is that of the file itself.
+func (s Store) Backups(kind string, each func(path string, data []byte) error) error {
+	return readAll(filepath.Join(s.State, backup, kind), func(path string, data []byte) error {
+		return each(filepath.Join(s.State, kind, filepath.Base(path)), data)
+	})
+}
+
 // SetAside renames a damaged file, so that nobody reads it and nothing is lost,
 // and returns where it is now.
 func (s Store) SetAside(path string) (string, error) {
