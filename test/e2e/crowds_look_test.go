@@ -92,6 +92,8 @@ func (c *crowd) expected() (names []string) {
 	return names
 }
 
+var isObject = regexp.MustCompile(`^/var/lib/cnet/(networks|containers)/[^/]+\.json$`)
+
 // files reads all of cnet's files, which must be whole, with no journal left.
 func (c *crowd) files() (list []asked) {
 	c.t.Helper()
@@ -104,7 +106,7 @@ func (c *crowd) files() (list []asked) {
 			c.t.Errorf("round %d: %s is left", c.round, path)
 		case json.Unmarshal([]byte(text), &f) != nil && !strings.Contains(path, "/proc/"):
 			c.t.Errorf("round %d: %s cannot be read: %s", c.round, path, text)
-		case strings.HasPrefix(path, "/var/lib/cnet/"):
+		case isObject.MatchString(path):
 			list = append(list, f)
 		case strings.Contains(path, "/proc/") && c.want["container "+filepath.Base(filepath.Dir(path))] != 1:
 			c.t.Errorf("round %d: a process of a container that is not there: %s", c.round, path)

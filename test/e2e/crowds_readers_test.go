@@ -72,7 +72,7 @@ func reading() time.Duration {
 	if os.Getenv("CNET_LONG") != "" {
 		return time.Minute
 	}
-	return 5 * time.Second
+	return 3 * time.Second
 }
 
 // moved writes a topology: eight containers in the network of this name, and a

@@ -108,7 +108,7 @@ func rounds() int {
 	if os.Getenv("CNET_LONG") != "" {
 		return 50
 	}
-	return 3
+	return 2
 }
 
 // size is how many start at once.
