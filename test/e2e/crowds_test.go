@@ -275,7 +275,7 @@ func (c *crowd) type64(lines []string) []typist {
 	return all
 }
 
-var counted = regexp.MustCompile(`(?m)^(container|network) (\S+) (created|deleted)\b|^(\d+) containers deleted: (.*)$`)
+var announced = regexp.MustCompile(`(?m)^(container|network) (\S+) (created|deleted)\b|^(\d+) containers deleted: (.*)$`)
 
 // judge looks at what each was told, and counts.
 func (c *crowd) judge(all []typist) {
@@ -295,7 +295,7 @@ func (c *crowd) judge(all []typist) {
 		if strings.Contains(p.line, "--dry-run") || p.code != 0 {
 			continue
 		}
-		for _, m := range counted.FindAllStringSubmatch(strings.ReplaceAll(p.stdout, "\n  ", " "), -1) {
+		for _, m := range announced.FindAllStringSubmatch(strings.ReplaceAll(p.stdout, "\n  ", " "), -1) {
 			switch {
 			case m[3] == "created":
 				c.want[m[1]+" "+m[2]]++
