@@ -39,6 +39,7 @@ code is 6 when one does not.`,
 			return nil
 		},
 	}
+	a.lockFlag(c)
 	a.outputFlag(c)
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the facts that hold, too")
 	return c

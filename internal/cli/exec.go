@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -38,7 +39,7 @@ its output in a log under /run/cnet/log. It ends when its container is deleted.`
 		Example: `  cnet exec web -- ip address
   cnet exec web -- ping -c 1 10.77.0.1
   cnet exec -d web -- cnet serve --addr :80`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			name, argv, err := splitExec(args)
 			if err != nil {
 				return err
@@ -46,11 +47,11 @@ its output in a log under /run/cnet/log. It ends when its container is deleted.`
 			if a.output != "" && !f.detach {
 				return fail.New(fail.Usage, "-o "+a.output, "it goes with -d: without it the output is the program's")
 			}
-			if err := a.enter(name, f.env, f.workdir); err != nil {
+			if err := a.enter(c.Context(), name, f.env, f.workdir); err != nil {
 				return err
 			}
 			if f.detach {
-				return a.start(name, argv)
+				return a.start(c.Context(), name, argv)
 			}
 			return replace(argv)
 		},
@@ -85,12 +86,8 @@ func splitExec(args []string) (name string, argv []string, err error) {
 }
 
 // enter brings this process into a container, with its environment and folder.
-func (a *app) enter(name string, env []string, workdir string) error {
-	t, err := a.engine().Topology()
-	if err != nil {
-		return err
-	}
-	if _, err := t.Container(name); err != nil {
+func (a *app) enter(ctx context.Context, name string, env []string, workdir string) error {
+	if err := a.exists(name); err != nil {
 		return err
 	}
 	for _, e := range append([]string{containerVariable + "=" + name}, env...) {
@@ -100,6 +97,9 @@ func (a *app) enter(name string, env []string, workdir string) error {
 		}
 	}
 	notes, err := inside.Enter(name)
+	if errors.Is(err, inside.ErrNoNamespace) {
+		notes, err = a.enterLater(ctx, name, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,29 @@ func (a *app) enter(name string, env []string, workdir string) error {
 	return nil
 }
 
+// enterLater enters a container whose namespace was not there, when a change
+// that may be making or deleting it is done.
+func (a *app) enterLater(ctx context.Context, name string, missing error) ([]string, error) {
+	if err := a.await(ctx, a.wait); err != nil {
+		if fail.KindOf(err) == fail.Locked {
+			return nil, err
+		}
+		return nil, missing
+	}
+	if err := a.exists(name); err != nil {
+		return nil, err
+	}
+	return inside.Enter(name)
+}
+
+func (a *app) exists(name string) error {
+	t, err := a.engine().Topology()
+	if err == nil {
+		_, err = t.Container(name)
+	}
+	return err
+}
+
 // replace has a program take this process's place.
 func replace(argv []string) error {
 	path, err := inside.Find(argv[0])
@@ -125,10 +148,13 @@ func replace(argv []string) error {
 }
 
 // start starts a program in the background.
-func (a *app) start(name string, argv []string) error {
+func (a *app) start(ctx context.Context, name string, argv []string) error {
 	p, err := proc.Start(name, argv)
 	if err != nil {
 		return err
+	}
+	if err := a.exists(name); err != nil { // deleted meanwhile by one who did not see the process
+		return errors.Join(err, proc.End(ctx, name, false), a.clear(ctx))
 	}
 	if a.output != "" {
 		return a.data(struct {

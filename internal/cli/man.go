@@ -158,6 +158,7 @@ var exitCodes = [][2]string{
 
 var environment = [][2]string{
 	{"CNET_FIREWALL", "The firewall backend of new networks: iptables, nftables or auto. The flag --firewall goes before it."},
+	{"CNET_LOCK_TIMEOUT", "How long to wait for another cnet: 30s, 2m, 0 for not at all; 10s if it is not set. The flag --lock-timeout goes before it."},
 	{"CNET_CONTAINER", "Set by cnet exec and cnet shell: the name of the container."},
 	{"NO_COLOR", "If set, nothing is coloured."},
 }

@@ -35,7 +35,7 @@ is 0 if there was an answer and 1 if there was none.`,
 				return fail.New(fail.Usage, "--timeout "+timeout.String(), "it must be longer than 0").Try("--timeout 2s")
 			}
 			if len(args) == 2 {
-				return a.probeFrom(args[0], target, timeout, wait)
+				return a.probeFrom(c.Context(), args[0], target, timeout, wait)
 			}
 			return a.probed(await(c.Context(), target, probe.Options{Timeout: timeout}, wait))
 		},
@@ -48,8 +48,8 @@ is 0 if there was an answer and 1 if there was none.`,
 
 // probeFrom starts over inside a container: names are looked up on other
 // threads, so the whole process has to be inside.
-func (a *app) probeFrom(from string, target probe.Target, timeout, wait time.Duration) error {
-	if err := a.enter(from, nil, ""); err != nil {
+func (a *app) probeFrom(ctx context.Context, from string, target probe.Target, timeout, wait time.Duration) error {
+	if err := a.enter(ctx, from, nil, ""); err != nil {
 		return err
 	}
 	return inside.Exec("/proc/self/exe", []string{

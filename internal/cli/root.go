@@ -34,9 +34,6 @@ type app struct {
 	parsed bool          // the words of the command line were understood
 }
 
-// lockTimeout is how long to wait for another cnet if no flag says otherwise.
-const lockTimeout = 10 * time.Second
-
 // exit ends cnet with the exit code of a program that it ran.
 type exit int
 
@@ -185,7 +182,7 @@ func (a *app) changeFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.dryRun, "dry-run", false, "print what would be done as a shell script, and do nothing")
 	f.BoolVar(&a.explain, "explain", false, "say each step, why it is needed, and the command for it")
-	f.DurationVar(&a.wait, "lock-timeout", lockTimeout, "how long to wait for another cnet")
+	a.lockFlag(c)
 	a.outputFlag(c)
 }
 

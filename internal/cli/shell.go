@@ -17,10 +17,10 @@ does. The prompt names the container where the shell takes it from PS1, or as
 Debian's bash does from debian_chroot.`,
 		Example: "  cnet shell web",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			name := args[0]
 			prompt := []string{"PS1=(" + name + ") $ ", "debian_chroot=" + name}
-			if err := a.enter(name, prompt, ""); err != nil {
+			if err := a.enter(c.Context(), name, prompt, ""); err != nil {
 				return err
 			}
 			return replace([]string{userShell()})

@@ -20,12 +20,37 @@ func (e *Engine) Check(ctx context.Context) ([]Finding, error) {
 	if err := permitted("check", "looking into the containers"); err != nil {
 		return nil, err
 	}
-	ctx, s, done, err := e.open(ctx, "", true)
+	e.noteUnfinished()
+	found, err := e.probeNow(ctx)
+	if err != nil || holdAll(found) {
+		return found, err
+	}
+	// A change under way looks like damage. Under the lock there is none.
+	unlock, err := e.take(ctx, "cnet check")
 	if err != nil {
 		return nil, err
 	}
+	defer unlock()
+	return e.probeNow(ctx)
+}
+
+func (e *Engine) probeNow(ctx context.Context) ([]Finding, error) {
+	t, err := e.Topology()
+	if err != nil {
+		return nil, err
+	}
+	ctx, done := e.session(ctx)
 	defer done()
-	return probeAll(ctx, topology.Compile(s.topo)), ctx.Err()
+	return probeAll(ctx, topology.Compile(t)), ctx.Err()
+}
+
+func holdAll(found []Finding) bool {
+	for _, f := range found {
+		if f.Err != nil || f.Truth.State != fact.Holds {
+			return false
+		}
+	}
+	return true
 }
 
 func probeAll(ctx context.Context, c topology.Compiled) []Finding {

@@ -12,9 +12,9 @@ import (
 // Doctor looks for what on this host will stop container networking. It takes
 // no lock and writes nothing.
 func (e *Engine) Doctor(ctx context.Context) doctor.Report {
-	ctx, done := session(ctx)
+	ctx, done := e.session(ctx)
 	defer done()
-	s, err := e.load()
+	s, err := e.look()
 	own := doctor.Own{Topology: s.topo, Made: s.made, Err: err}
 	if data, _, err := e.Store.Pending(); err == nil && data != nil {
 		var j journalFile

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -93,10 +94,11 @@ func (e *Engine) open(ctx context.Context, what string, dry bool) (_ context.Con
 
 // openAfter is open with something that is done first, under the lock.
 func (e *Engine) openAfter(ctx context.Context, what string, dry bool, first func() error) (_ context.Context, s state, done func(), err error) {
-	unlock := func() {}
+	unlock, read := func() {}, e.load
 	ctx = e.pointed(ctx)
 	if dry {
 		e.noteUnfinished()
+		read = e.look
 	} else {
 		if unlock, err = e.take(ctx, what); err != nil {
 			return ctx, s, nil, err
@@ -106,13 +108,13 @@ func (e *Engine) openAfter(ctx context.Context, what string, dry bool, first fun
 		}
 	}
 	if err == nil {
-		s, err = e.load()
+		s, err = read()
 	}
 	if err != nil {
 		unlock()
 		return ctx, s, nil, err
 	}
-	ctx, end := session(ctx)
+	ctx, end := e.session(ctx)
 	return ctx, s, func() { end(); unlock() }, nil
 }
 
@@ -126,15 +128,21 @@ func (e *Engine) pointed(ctx context.Context) context.Context {
 }
 
 // session shares netlink handles and firewall readings among the facts of one command.
-func session(ctx context.Context) (context.Context, func()) {
+func (e *Engine) session(ctx context.Context) (context.Context, func()) {
 	ctx, links := netns.Keep(ctx)
-	ctx, rules := nat.Keep(ctx)
+	ctx, rules := nat.Keep(nat.Patience(ctx, e.Wait))
 	return ctx, func() { rules(); links() }
 }
 
-// noteUnfinished tells who only looks of a change that was cut off.
+// noteUnfinished tells who only looks of a change that is under way or was cut off.
 func (e *Engine) noteUnfinished() {
-	if data, _, err := e.Store.Pending(); err == nil && data != nil {
+	data, _, err := e.Store.Pending()
+	if err != nil || data == nil {
+		return
+	}
+	if h := e.Store.Holder(); h.PID != 0 {
+		e.note(h.String() + " is in the middle of a change")
+	} else if still, _, _ := e.Store.Pending(); bytes.Equal(still, data) {
 		e.note("a change was cut off in the middle; the next command that changes something settles it first (cnet repair does)")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/store"
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/nat"
 )
@@ -31,6 +32,9 @@ func explainFailure(what string, err error) *fail.Error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		f.Why, f.Next = "interrupted", ""
+	case errors.Is(err, nat.ErrLocked):
+		f.Kind, f.Next = fail.Locked, "wait for it, or give --lock-timeout"
+		f.Why = fmt.Sprintf("%s holds the lock of iptables, %s", store.HolderOf(nat.XtablesLock), nat.XtablesLock)
 	case errors.Is(err, fs.ErrExist):
 		f.Kind, f.Next = fail.Conflict, "remove what is there; cnet reset, if an earlier cnet left it"
 	case errors.Is(err, fs.ErrPermission):

@@ -48,8 +48,13 @@ type ledgerFile struct {
 	Facts   []fact.Record `json:"facts"`
 }
 
-// Topology reads what the user asked for.
-func (e *Engine) Topology() (topology.Topology, error) {
+// Topology reads what the user asked for. It needs no lock.
+func (e *Engine) Topology() (t topology.Topology, err error) {
+	err = e.Store.Steady(func() error { t, err = e.topology(); return err })
+	return t, err
+}
+
+func (e *Engine) topology() (topology.Topology, error) {
 	var t topology.Topology
 	read := func(path string, data []byte) error {
 		err := readObject(&t, path, data)
@@ -111,9 +116,15 @@ func isNamed(path, name string) error {
 	return nil
 }
 
-// load reads topology and ledger.
+// look reads topology and ledger without the lock.
+func (e *Engine) look() (s state, err error) {
+	err = e.Store.Steady(func() error { s, err = e.load(); return err })
+	return s, err
+}
+
+// load reads topology and ledger. The caller holds the lock.
 func (e *Engine) load() (state, error) {
-	t, err := e.Topology()
+	t, err := e.topology()
 	if err != nil {
 		return state{}, err
 	}

@@ -60,7 +60,7 @@ func (e *Engine) goOn(ctx context.Context, f journalFile, steps []fact.Step, boo
 		return e.Store.End()
 	}
 	e.note(fmt.Sprintf("%q was cut off in the middle; finishing it first", f.What))
-	ctx, done := session(ctx)
+	ctx, done := e.session(ctx)
 	defer done()
 	s, err := e.load()
 	if err != nil {

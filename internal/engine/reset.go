@@ -35,7 +35,7 @@ func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
 			}
 		}
 	}
-	ctx, done := session(ctx)
+	ctx, done := e.session(ctx)
 	defer done()
 	s, err := e.load()
 	if err != nil {

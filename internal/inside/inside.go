@@ -45,17 +45,21 @@ func Enter(container string) (notes []string, err error) {
 	return notes, nil
 }
 
+// ErrNoNamespace is the error when the container's namespace is not there: it
+// was damaged, or is just being made or deleted.
+var ErrNoNamespace = errors.New("is not there")
+
 func enterNetwork(container, path string) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fail.New(fail.Failed, "enter "+container, "its network namespace %s is not there: %w", path, err).Try("cnet repair")
+	if err == nil {
+		defer unix.Close(fd)
+		err = unix.Setns(fd, unix.CLONE_NEWNET)
 	}
-	if err != nil {
-		return refused(container, "open "+path, err)
-	}
-	defer unix.Close(fd)
-	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-		return refused(container, "enter its network namespace", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EINVAL): // the latter: a file without its mount
+		return fail.New(fail.Failed, "enter "+container, "its network namespace %s %w", path, ErrNoNamespace).Try("cnet repair")
+	case err != nil:
+		return refused(container, "enter its network namespace "+path, err)
 	}
 	return nil
 }

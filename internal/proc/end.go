@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cnetlab/cnet/internal/topology"
 )
 
 // grace is how long processes have to end by themselves after SIGTERM, and to
@@ -20,11 +23,15 @@ const grace = 2 * time.Second
 // End ends what was started in a container, with all of each process's session,
 // and removes records, logs and then empty folders. Processes get SIGTERM and,
 // after two seconds or when ctx ends, SIGKILL. What has ended by itself, or in
-// an earlier boot, only loses its record and log.
-func End(ctx context.Context, container string) error {
+// an earlier boot, only loses its record and log. If a container of that name is
+// there again, what runs in its namespace stays.
+func End(ctx context.Context, container string, again bool) error {
 	list, err := List(container)
 	if err != nil {
 		return err
+	}
+	if now := netns(topology.NetnsPath(container)); again && now != 0 {
+		list = slices.DeleteFunc(list, func(p Process) bool { return p.Netns == now })
 	}
 	var running []pidfd
 	for _, p := range list {

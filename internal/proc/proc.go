@@ -18,6 +18,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/cnetlab/cnet/internal/store"
 )
@@ -35,6 +36,7 @@ type Process struct {
 	PID       int      `json:"pid" yaml:"pid"`
 	Started   uint64   `json:"started" yaml:"started"` // clock ticks since boot: field 22 of /proc/PID/stat
 	Boot      string   `json:"boot" yaml:"boot"`       // /proc/sys/kernel/random/boot_id
+	Netns     uint64   `json:"netns" yaml:"netns"`     // the inode of its container's namespace
 	Command   []string `json:"command" yaml:"command"`
 	Log       string   `json:"log" yaml:"log"`
 }
@@ -136,6 +138,15 @@ func parseStat(line string) (stat, error) {
 	session, err1 := strconv.Atoi(f[3])
 	started, err2 := strconv.ParseUint(f[19], 10, 64)
 	return stat{f[0], session, started}, errors.Join(err1, err2)
+}
+
+// netns is the inode of a namespace's file, 0 where there is none.
+func netns(path string) uint64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Sys().(*syscall.Stat_t).Ino
 }
 
 func bootID() (string, error) {

@@ -34,7 +34,7 @@ func TestStartAndEnd(t *testing.T) {
 			first.Log: 0o600, first.file(): 0o644, recordDir: 0o755 | os.ModeDir, logDir: 0o755 | os.ModeDir,
 		})
 
-		if err := End(context.Background(), "web"); err != nil {
+		if err := End(context.Background(), "web", false); err != nil {
 			t.Fatal(err)
 		}
 		if first.Runs() || second.Runs() || !other.Runs() {
@@ -43,7 +43,7 @@ func TestStartAndEnd(t *testing.T) {
 		if names, err := Containers(); err != nil || strings.Join(names, " ") != "db" {
 			t.Errorf("Containers = %q, %v", names, err)
 		}
-		if err := End(context.Background(), "db"); err != nil {
+		if err := End(context.Background(), "db", false); err != nil {
 			t.Fatal(err)
 		}
 		if left, _ := os.ReadDir(store.RunDir); len(left) > 0 {
@@ -64,7 +64,7 @@ func TestEndInsists(t *testing.T) {
 			return len(log) > 0
 		})
 		begin := time.Now()
-		if err := End(context.Background(), "web"); err != nil || p.Runs() {
+		if err := End(context.Background(), "web", false); err != nil || p.Runs() {
 			t.Fatalf("End = %v, runs %v", err, p.Runs())
 		}
 		if took := time.Since(begin); took < grace {
@@ -84,7 +84,7 @@ func TestEndHurriesWhenInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		begin := time.Now()
-		if err := End(ctx, "web"); err != nil || p.Runs() {
+		if err := End(ctx, "web", false); err != nil || p.Runs() {
 			t.Fatalf("End = %v, runs %v", err, p.Runs())
 		}
 		if took := time.Since(begin); took >= grace {
@@ -108,7 +108,7 @@ func TestEndSparesOthers(t *testing.T) {
 				t.Errorf("a process of another %s is taken for ours", name)
 			}
 		}
-		if err := End(context.Background(), "web"); err != nil || p.Runs() {
+		if err := End(context.Background(), "web", false); err != nil || p.Runs() {
 			t.Errorf("End = %v, runs %v", err, p.Runs())
 		}
 	})

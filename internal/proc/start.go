@@ -78,7 +78,10 @@ func record(container string, pid int, argv []string, log string) (Process, erro
 	if err != nil {
 		return Process{}, err
 	}
-	p := Process{Version: version, Container: container, PID: pid, Started: s.started, Boot: boot, Command: argv}
+	p := Process{
+		Version: version, Container: container, PID: pid, Started: s.started, Boot: boot, Command: argv,
+		Netns: netns("/proc/thread-self/ns/net"),
+	}
 	p.Log = p.log()
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -101,7 +100,7 @@ func current(f *os.File, path string) bool {
 
 // sign writes who holds the lock, for the message that others get.
 func (l *Lock) sign(what string) {
-	text := fmt.Sprintf("pid %d (%s) since %s\n", os.Getpid(), what, time.Now().Format(time.TimeOnly))
+	text := fmt.Sprintf("%s (%s) since %s\n", pid(os.Getpid()), what, time.Now().Format(time.TimeOnly))
 	if err := l.file.Truncate(0); err == nil {
 		_, _ = l.file.WriteAt([]byte(text), 0) // words for people; the lock is the flock
 	}
@@ -114,12 +113,15 @@ func locked(path string, wait time.Duration, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("take the lock: %w", err)
 	}
-	holder := "another cnet"
-	if text, err := os.ReadFile(path); err == nil && len(text) > 0 {
-		holder = strings.TrimSpace(string(text))
+	h := HolderOf(path)
+	why, next := h.String()+" holds it", "wait for it, or give --lock-timeout"
+	if h.Stopped {
+		why, next = h.String()+" holds it and is stopped", fmt.Sprintf("kill -CONT %d, to let it go on", h.PID)
 	}
-	return fail.New(fail.Locked, "take the lock", "%s holds it; waited %s", holder, wait).
-		Try("wait for it, or give --lock-timeout")
+	if wait > 0 {
+		why += fmt.Sprintf("; waited %s", wait)
+	}
+	return fail.New(fail.Locked, "take the lock", "%s", why).Try("%s", next)
 }
 
 // Unlock lets the lock go.

@@ -48,30 +48,43 @@ func (s Store) LedgerFile(owner string) string {
 
 // Objects reads the files of one kind in the order of their names.
 func (s Store) Objects(kind string, each func(path string, data []byte) error) error {
-	return readAll(filepath.Join(s.State, kind), each)
+	return s.readAll(filepath.Join(s.State, kind), each)
 }
 
 // Ledgers reads all ledger files.
 func (s Store) Ledgers(each func(path string, data []byte) error) error {
-	return readAll(s.ledger(), each)
+	return s.readAll(s.ledger(), each)
 }
 
-func readAll(dir string, each func(path string, data []byte) error) error {
+// readAll reads the files of a folder. Those of a change that is being settled
+// count as if they were in place.
+func (s Store) readAll(dir string, each func(path string, data []byte) error) error {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read state: %w", err)
 	}
+	settling, err := s.settling()
+	if err != nil {
+		return err
+	}
+	paths := make(map[string]bool)
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), ".") {
-			continue
+		if isObject(e.Name()) {
+			paths[filepath.Join(dir, e.Name())] = true
 		}
-		path := filepath.Join(dir, e.Name())
-		data, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed since the folder was read
+	}
+	for path := range settling {
+		if filepath.Dir(path) == dir {
+			paths[path] = true
+		}
+	}
+	for _, path := range sorted(paths) {
+		data, soon := settling[path]
+		if !soon {
+			data, err = os.ReadFile(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) || soon && data == nil {
+			continue // removed since the folder was read, or about to be
 		}
 		if err != nil {
 			return fmt.Errorf("read state: %w", err)
@@ -81,6 +94,10 @@ func readAll(dir string, each func(path string, data []byte) error) error {
 		}
 	}
 	return nil
+}
+
+func isObject(name string) bool {
+	return strings.HasSuffix(name, ".json") && !strings.HasPrefix(name, ".")
 }
 
 // Apply writes and removes files. Doing it again does no harm, so that a change

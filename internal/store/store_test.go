@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -150,4 +151,63 @@ func TestJournalPhases(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("ended", "", false)
+}
+
+// A change of which some files are in place is seen as a whole.
+func TestSettlingCountsAsSettled(t *testing.T) {
+	s := fresh(t)
+	old := []File{{Path: s.Object("networks", "a"), Content: []byte("old")}, {Path: s.Object("networks", "b"), Content: []byte("old")}}
+	if err := s.Apply(old); err != nil {
+		t.Fatal(err)
+	}
+	files := []File{{Path: old[0].Path, Content: []byte("new")}, {Path: old[1].Path}, {Path: s.Object("networks", "c"), Content: []byte("new")}}
+	data, err := json.Marshal(map[string]any{"files": files})
+	if err == nil {
+		err = errors.Join(os.MkdirAll(s.Run, 0o755), s.Begin(data), s.Stage(files))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() (text string) {
+		err := s.Steady(func() error {
+			text = ""
+			return s.Objects("networks", func(path string, data []byte) error {
+				text += filepath.Base(path) + "=" + string(data) + " "
+				return nil
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	const before, after = "a.json=old b.json=old ", "a.json=new c.json=new "
+	if got := look(); got != before {
+		t.Errorf("before the commit: %s", got)
+	}
+	for _, step := range []func() error{s.Commit, func() error { return os.Rename(staged(files[0].Path), files[0].Path) },
+		func() error { return os.Remove(old[1].Path) }, func() error { return s.Apply(files) }, s.End} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+		if got := look(); got != after {
+			t.Errorf("after the commit: %s", got)
+		}
+	}
+}
+
+// What is replaced while it is read is read again.
+func TestSteadyReadsAgain(t *testing.T) {
+	s := fresh(t)
+	f := File{Path: s.Object("networks", "a"), Content: []byte("x")}
+	tries := 0
+	err := s.Steady(func() error {
+		if tries++; tries < 3 {
+			return errors.Join(s.Apply([]File{f}), errors.New("half of it"))
+		}
+		return nil
+	})
+	if err != nil || tries != 3 {
+		t.Errorf("%d tries, %v", tries, err)
+	}
 }

@@ -164,7 +164,7 @@ func check(r Rule) (bool, error) {
 	if r.IPv6 {
 		family = iptables.ProtocolIPv6
 	}
-	ipt, err := iptables.New(iptables.Path(path), iptables.IPFamily(family), iptables.Timeout(lockSeconds))
+	ipt, err := iptables.New(iptables.Path(path), iptables.IPFamily(family), iptables.Timeout(lockSeconds(context.Background())))
 	if err != nil {
 		return false, err
 	}

@@ -15,12 +15,6 @@ import (
 	"syscall"
 )
 
-// ErrLocked is the error when another program kept the xtables lock too long.
-var ErrLocked = errors.New("another program holds the xtables lock")
-
-// lockSeconds is how long iptables waits for the xtables lock.
-const lockSeconds = 10
-
 // commandError is a command that failed, with what it printed.
 type commandError struct {
 	name string
@@ -99,7 +93,7 @@ func restore(ctx context.Context, ipv6 bool, list lines) error {
 			return fmt.Errorf("rule %q holds a line break", l.words)
 		}
 	}
-	_, err := run(context.WithoutCancel(ctx), program(ipv6)+"-restore", list.text(), "--noflush", "-w", strconv.Itoa(lockSeconds))
+	_, err := run(context.WithoutCancel(ctx), program(ipv6)+"-restore", list.text(), "--noflush", "-w", strconv.Itoa(lockSeconds(ctx)))
 	return err
 }
 

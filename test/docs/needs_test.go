@@ -221,10 +221,14 @@ func (c caller) call(t *testing.T, patience time.Duration) (answered bool) {
 	if c.from != "" {
 		path = "/run/netns/" + c.from
 	}
-	// One try can fail for reasons of its own: a port that was used a moment ago.
-	for end := time.Now().Add(patience); !answered && time.Now().Before(end); {
+	// One try can fail for reasons of its own: the kernel remembers for minutes
+	// what it did with the packets of a client's port. So there are several, each
+	// from another port, and yet not so many that all ports come round again and
+	// meet a connection that was translated before the fact was broken.
+	const try, pause = 2 * time.Second, 20 * time.Millisecond
+	for end := time.Now().Add(patience); !answered && time.Now().Before(end); time.Sleep(pause) {
 		if err := netns.Do(path, func() error {
-			answered = probe.Run(context.Background(), target, probe.Options{Timeout: patience}).OK
+			answered = probe.Run(context.Background(), target, probe.Options{Timeout: min(try, patience)}).OK
 			return nil
 		}); err != nil {
 			t.Error(err)

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cnetlab/cnet/internal/hosttest"
@@ -176,6 +174,9 @@ var inputs = []struct {
 	{typed: "create x -o xml", code: 2, says: "xml"},
 	{typed: "list -o xml", code: 2, says: "xml"},
 	{typed: "create x --lock-timeout soon", code: 2, says: "soon"},
+	{typed: "create x --lock-timeout -1s", code: 2, says: "-1s"},
+	{typed: "create x", env: "CNET_LOCK_TIMEOUT=soon", code: 2, says: "CNET_LOCK_TIMEOUT=soon"},
+	{typed: "create x", env: "CNET_LOCK_TIMEOUT=-1s", code: 2, says: "CNET_LOCK_TIMEOUT=-1s"},
 	{typed: "delete", code: 2, says: "--all"},
 	{typed: "delete web --all", code: 2, says: "--all"},
 	{typed: "connect", code: 2, says: "arg"},
@@ -367,35 +368,6 @@ func asObject(t *testing.T, dir, env string, args []string, code int) {
 	case stderr != "":
 		t.Errorf("-o json: it says %q beside the object", stderr)
 	}
-}
-
-// The lock of another change is waited for, and its holder named.
-func TestLockHeld(t *testing.T) {
-	t.Parallel()
-	hosttest.Run(t, func(t *testing.T) {
-		must(t, "create", "web")
-		f, err := os.OpenFile("/run/cnet/lock", os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.WriteString("pid 77 (cnet create a) since 12:00:00\n"); err != nil {
-			t.Fatal(err)
-		}
-		before := hosttest.Snapshot(t)
-		_, stderr, code := cnet(t, "create", "db", "--lock-timeout", "10ms")
-		if code != 5 || !saysAny(stderr, "pid 77 (cnet create a)") {
-			t.Errorf("exit code %d\n%s", code, stderr)
-		}
-		sentence(t, stderr)
-		alike(t, "the kernel was touched", before, hosttest.Snapshot(t))
-		must(t, "create", "db", "--dry-run") // which needs no lock
-		f.Close()
-		must(t, "create", "db")
-	})
 }
 
 // Who is not root is told so.
