@@ -34,7 +34,7 @@ func (s Store) HasBackup(path string) bool { return exists(s.Backup(path)) }
 
 // Backups reads the copies of one kind's files; path is that of the file itself.
 func (s Store) Backups(kind string, each func(path string, data []byte) error) error {
-	return readAll(filepath.Join(s.State, backup, kind), func(path string, data []byte) error {
+	return s.readAll(filepath.Join(s.State, backup, kind), func(path string, data []byte) error {
 		return each(filepath.Join(s.State, kind, filepath.Base(path)), data)
 	})
 }

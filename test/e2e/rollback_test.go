@@ -91,7 +91,7 @@ var failures = []struct {
 	},
 	{
 		name: "a full disk", typed: "create db cache --network lab", code: 1, says: "no space left",
-		obstacle: `cp -a /var/lib/cnet /run/copy; mount -t tmpfs -o nr_inodes=6 tmpfs /var/lib/cnet; cp -a /run/copy/* /var/lib/cnet/
+		obstacle: `cp -a /var/lib/cnet /run/copy; mount -t tmpfs -o nr_inodes=11 tmpfs /var/lib/cnet; cp -a /run/copy/* /var/lib/cnet/
 			touch /var/lib/cnet/full`,
 		away: "umount /var/lib/cnet; rm -r /run/copy",
 	},
