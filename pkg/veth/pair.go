@@ -151,6 +151,8 @@ func (p Pair) Commands(v fact.Verb) []fact.Command {
 		return cmds
 	case fact.Break:
 		return []fact.Command{netns.IP(p.Netns, "link", "del", "dev", p.Name)}
+	case fact.Mend:
+		return p.mendCommands()
 	}
 	return []fact.Command{
 		netns.IP(p.Netns, "-d", "link", "show", "dev", p.Name),
