@@ -9,6 +9,7 @@ import (
 	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/bridge"
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
 	"github.com/cnetlab/cnet/pkg/netns"
 	"github.com/cnetlab/cnet/pkg/veth"
 )
@@ -153,7 +154,8 @@ func (e *Engine) strays(ctx context.Context, made []fact.Fact, wanted topology.C
 			}
 		}
 	}
-	return list, nil
+	rules, err := nat.Stray(ctx, append(wanted.Facts[:len(wanted.Facts):len(wanted.Facts)], made...))
+	return append(list, rules...), err
 }
 
 // mend does what it can of a plan, and writes down what then stands.

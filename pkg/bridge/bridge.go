@@ -59,7 +59,9 @@ func (b Bridge) Say() string {
 // Creates marks a [fact.Creator].
 func (Bridge) Creates() {}
 
-func (b Bridge) Why() string { return "The cables of the network would end in nothing." }
+func (b Bridge) Why() string {
+	return "The cables of the network would end in nothing: its containers reach nobody."
+}
 
 func (b Bridge) Probe(ctx context.Context) (fact.Truth, error) {
 	link, err := netns.FindLink(ctx, b.Netns, b.Name)
@@ -75,9 +77,9 @@ func (b Bridge) Probe(ctx context.Context) (fact.Truth, error) {
 	case a.Alias != b.Alias && b.Alias != "":
 		return fact.Mendable("it has lost its alias %q", b.Alias), nil
 	case b.MAC != "" && a.HardwareAddr.String() != strings.ToLower(b.MAC):
-		return fact.Mendable("MAC is %s, not %s", a.HardwareAddr, b.MAC), nil
+		return fact.Mendable("MAC is %s, not %s; what is sent to it may not arrive", a.HardwareAddr, b.MAC), nil
 	case b.MTU > 0 && a.MTU != b.MTU:
-		return fact.Mendable("MTU is %d, not %d", a.MTU, b.MTU), nil
+		return fact.Mendable("MTU is %d, not %d; packets of another size may be lost", a.MTU, b.MTU), nil
 	}
 	return fact.True(), nil
 }

@@ -85,8 +85,8 @@ func TestProbe(t *testing.T) {
 	}{
 		{"deleted", "ip link del cnet-lab", lab, fact.False()},
 		{"no bridge", "ip link del cnet-lab; ip link add cnet-lab type veth", lab, fact.Other("cnet-lab is a veth link, not a bridge")},
-		{"MAC", "ip link set cnet-lab address 0a:00:00:00:00:09", lab, fact.Mendable("MAC is 0a:00:00:00:00:09, not 0a:77:0A:4d:00:01")},
-		{"MTU", "ip link set cnet-lab mtu 1300", lab, fact.Mendable("MTU is 1300, not 1400")},
+		{"MAC", "ip link set cnet-lab address 0a:00:00:00:00:09", lab, fact.Mendable("MAC is 0a:00:00:00:00:09, not 0a:77:0A:4d:00:01; what is sent to it may not arrive")},
+		{"MTU", "ip link set cnet-lab mtu 1300", lab, fact.Mendable("MTU is 1300, not 1400; packets of another size may be lost")},
 		{"alias", "ip link set cnet-lab alias mine", lab, fact.Other(`alias is "mine", not "cnet network lab"`)},
 		{"no alias", "ip link set cnet-lab alias ''", lab, fact.Mendable(`it has lost its alias "cnet network lab"`)},
 		{"port out", "ip link set dev a nomaster", port, fact.False()},

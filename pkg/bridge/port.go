@@ -31,7 +31,7 @@ func (p Port) Say() string {
 }
 
 func (p Port) Why() string {
-	return "Frames that come in by " + p.Link + " would not reach the network."
+	return "What is behind " + p.Link + " would reach nobody in the network, and nobody it."
 }
 
 func (p Port) Probe(ctx context.Context) (fact.Truth, error) {

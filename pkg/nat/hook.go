@@ -66,9 +66,9 @@ func (h Hook) Why() string {
 	case RoleForward:
 		return "A DROP policy of another firewall would lose the containers' packets, and without a guard everything could reach them."
 	case RolePostrouting:
-		return "Source addresses can only be rewritten on the way out, and rules of one's own need a chain of one's own."
+		return "Containers would reach nothing beyond the host: source addresses are rewritten here, on the way out."
 	case RolePublish:
-		return "Destinations are rewritten before routing: on arrival (PREROUTING) and for the host's own connections (OUTPUT)."
+		return "Published ports would not answer: destinations are rewritten here, on arrival and for the host's own connections."
 	case RoleLoopback:
 		if h.IPv6 {
 			return "Published ports would not answer by ::1, which is what localhost often means."

@@ -75,9 +75,9 @@ func (p Pair) joined(ctx context.Context, near, far *netlink.LinkAttrs) (bool, e
 func compare(a *netlink.LinkAttrs, mac string, mtu int) fact.Truth {
 	switch {
 	case mac != "" && a.HardwareAddr.String() != strings.ToLower(mac):
-		return fact.Mendable("MAC of %s is %s, not %s", a.Name, a.HardwareAddr, mac)
+		return fact.Mendable("MAC of %s is %s, not %s; what is sent to it may not arrive", a.Name, a.HardwareAddr, mac)
 	case mtu > 0 && a.MTU != mtu:
-		return fact.Mendable("MTU of %s is %d, not %d", a.Name, a.MTU, mtu)
+		return fact.Mendable("MTU of %s is %d, not %d; packets of another size may be lost", a.Name, a.MTU, mtu)
 	}
 	return fact.True()
 }
