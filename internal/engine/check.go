@@ -7,6 +7,7 @@ import (
 	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/bridge"
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/route"
 	"github.com/cnetlab/cnet/pkg/veth"
 )
 
@@ -63,6 +64,7 @@ func probeAll(ctx context.Context, c topology.Compiled) []Finding {
 // blame finds for each fact that does not hold the one that it cannot hold
 // without: a fact that is absent, or has to be made anew, and that it goes with.
 func blame(found []Finding) {
+	blameDown(found)
 	lost := make(map[fact.Key]*Finding)
 	for i := range found {
 		f := &found[i]
@@ -78,6 +80,29 @@ func blame(found []Finding) {
 		}
 		if !f.Truth.InPlace {
 			lost[f.Fact.Key()] = f
+		}
+	}
+}
+
+// blameDown finds the addresses and routes that ended when a link went down.
+func blameDown(found []Finding) {
+	type link struct{ netns, name string }
+	down := make(map[link]fact.Fact)
+	for _, f := range found {
+		if u, ok := f.Fact.(route.Up); ok && f.Truth.State == fact.Differs {
+			down[link{u.Netns, u.Link}] = u
+		}
+	}
+	for i := range found {
+		f := &found[i]
+		if f.Err != nil || f.Truth.State != fact.Absent {
+			continue
+		}
+		switch on := f.Fact.(type) {
+		case route.Address:
+			f.Because = down[link{on.Netns, on.Link}]
+		case route.Route:
+			f.Because = down[link{on.Netns, on.Link}]
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (e *Engine) mendAll(ctx context.Context, what string, s state, dry bool) (C
 	c := Change{Before: s.topo, After: s.topo}
 	c.Plan = fact.Mending(fact.Diff(there, wanted.Facts, st.anew...), there, wanted.Facts, st.mend)
 	if dry {
-		c.Plan.Steps = foreseen(ctx, c.Plan.Steps)
+		c.Plan.Steps = foreseen(ctx, s.made, c.Plan.Steps)
 		return c, nil
 	}
 	return e.mend(ctx, what, s, there, c)
@@ -161,7 +161,7 @@ func (e *Engine) strays(ctx context.Context, made []fact.Fact, wanted topology.C
 // mend does what it can of a plan, and writes down what then stands.
 func (e *Engine) mend(ctx context.Context, what string, s state, there []fact.Fact, c Change) (Change, error) {
 	steps, failed := occupied(ctx, c.Plan)
-	steps, err := remember(ctx, steps)
+	steps, err := remember(ctx, s.made, steps)
 	if err != nil {
 		return Change{}, explainFailure(what, err)
 	}
