@@ -211,7 +211,7 @@ func TestMend(t *testing.T) {
 			{forward, "iptables -F CNET-FORWARD"},
 			{forward, "iptables -D CNET-FORWARD 1; iptables -A CNET-FORWARD -j CNET-GUARD"},
 			{forward, "iptables -D FORWARD -j CNET-FORWARD -m comment --comment cnet || iptables -D FORWARD 1"},
-			{forward, "iptables -I FORWARD 1 -i eth9 -j DROP"},
+			{forward, "iptables -D FORWARD -i eth9 -j DROP || true; iptables -I FORWARD 1 -i eth9 -j DROP"},
 			{forward, "iptables -A FORWARD -m comment --comment cnet -j CNET-FORWARD"},
 			{nat.Hook{On: ip4, Role: nat.RolePublish}, "iptables -t nat -D OUTPUT 1"},
 			{nat.Hook{On: ip4, Role: nat.RoleLoopback}, "iptables -t raw -F PREROUTING"},
