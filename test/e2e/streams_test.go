@@ -77,14 +77,14 @@ func (s *stream) run() error {
 			return fmt.Errorf("%x came back for %x", in, out)
 		}
 		s.seen.Store(n)
-		time.Sleep(8 * time.Millisecond) // a pause between numbers, as of somebody who types
+		time.Sleep(15 * time.Millisecond) // a pause between numbers, as of somebody who types
 	}
 }
 
 // goesOn waits until the stream has brought a number more.
 func (s *stream) goesOn() error {
 	before, deadline := s.seen.Load(), time.Now().Add(15*time.Second)
-	for ; time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for ; time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		select {
 		case err := <-s.end:
 			s.end <- err
