@@ -15,8 +15,11 @@ func newCheckCmd(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Compare what cnet made with the kernel",
-		Long: `Look at every fact that cnet made and say which do not hold any more. The exit
-code is 6 when one does not.`,
+		Long: `Look at every fact that cnet made and say which do not hold any more: the layer
+that each is of, and what one would notice. What only goes with something else
+that is gone is counted below it; -v tells of it too. A stray carries cnet's
+mark, and nothing that cnet knows of wants it. The exit code is 6 when a fact
+does not hold or there is a stray.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			e := a.engine()
@@ -48,34 +51,93 @@ code is 6 when one does not.`,
 func unmet(found []engine.Finding) []engine.Finding {
 	var bad []engine.Finding
 	for _, f := range found {
-		if f.Err != nil || f.Truth.State != fact.Holds {
+		if !f.OK() {
 			bad = append(bad, f)
 		}
 	}
 	return bad
 }
 
+// showFindings tells what does not hold. What only goes with something else
+// that does not hold is counted below it, and told where all is.
 func (a *app) showFindings(found, bad []engine.Finding, verbose bool) {
+	with := make(map[fact.Key]int)
+	for _, f := range bad {
+		if f.Because != nil {
+			with[f.Because.Key()]++
+		}
+	}
 	show := bad
 	if verbose {
 		show = found
 	}
 	for _, f := range show {
-		fmt.Fprintln(a.out, labelled(stateOf(f), f.Fact.Say()))
-		if d := detail(f); d != "" {
-			fmt.Fprintln(a.out, labelled("", d))
+		if f.Because == nil || verbose {
+			a.showFinding(f)
+		}
+		if n := with[f.Fact.Key()]; n > 0 && !verbose && f.Because == nil {
+			fmt.Fprintln(a.out, labelled("", "and "+more(n)+" with it"))
 		}
 	}
 	if len(bad) == 0 {
 		fmt.Fprintf(a.out, "all %s hold\n", count(len(found), "fact"))
 		return
 	}
-	fmt.Fprintf(a.err, "cnet: %d of %s do not hold\n  try: cnet repair\n", len(bad), count(len(found), "fact"))
+	fmt.Fprintf(a.err, "cnet: %s\n  try: cnet repair\n", verdict(found, bad))
+}
+
+func more(n int) string {
+	if n == 1 {
+		return "1 more that goes"
+	}
+	return fmt.Sprintf("%d more that go", n)
+}
+
+func (a *app) showFinding(f engine.Finding) {
+	fmt.Fprintln(a.out, labelled(stateOf(f), f.Fact.Say()))
+	lines := []string{detail(f), f.Notice()}
+	switch {
+	case f.OK():
+		lines = nil
+	case f.Because != nil:
+		lines[1] = "It goes with: " + f.Because.Say()
+	case lines[1] == "":
+		lines[0] = f.Layer() + ": " + lines[0]
+	default:
+		lines[1] = f.Layer() + ": " + lines[1]
+	}
+	for _, l := range lines {
+		if l != "" {
+			fmt.Fprintln(a.out, labelled("", l))
+		}
+	}
+}
+
+// verdict is all findings in a sentence.
+func verdict(found, bad []engine.Finding) string {
+	strays := 0
+	for _, f := range bad {
+		if f.Stray {
+			strays++
+		}
+	}
+	facts := count(len(found)-strays, "fact")
+	text := fmt.Sprintf("%d of %s do not hold", len(bad)-strays, facts)
+	if len(bad) == strays {
+		text = "all " + facts + " hold"
+	}
+	if strays > 0 {
+		text += fmt.Sprintf("; %d stray", strays)
+	}
+	return text
 }
 
 func stateOf(f engine.Finding) string {
-	if f.Err != nil {
+	switch {
+	case f.Err != nil:
 		return "unknown"
+	case f.Stray:
+		return "stray"
 	}
 	return f.Truth.State.String()
 }
@@ -88,17 +150,30 @@ func detail(f engine.Finding) string {
 }
 
 type findingView struct {
-	Owner  string `json:"owner"`
-	Kind   string `json:"kind"`
-	Say    string `json:"say"`
-	State  string `json:"state"`
-	Detail string `json:"detail,omitempty"`
+	Owner   string `json:"owner,omitempty"`
+	Kind    string `json:"kind"`
+	Layer   string `json:"layer"`
+	Say     string `json:"say"`
+	State   string `json:"state"`
+	Detail  string `json:"detail,omitempty"`
+	Because string `json:"because,omitempty"` // what does not hold either, and takes this with it
+	Notice  string `json:"notice,omitempty"`  // what somebody would notice
 }
 
 func findings(found []engine.Finding) []findingView {
 	views := make([]findingView, 0, len(found))
 	for _, f := range found {
-		views = append(views, findingView{f.Owner, f.Fact.Key().Kind, f.Fact.Say(), stateOf(f), detail(f)})
+		v := findingView{
+			Owner: f.Owner, Kind: f.Fact.Key().Kind, Layer: f.Layer(), Say: f.Fact.Say(),
+			State: stateOf(f), Detail: detail(f),
+		}
+		if f.Because != nil {
+			v.Because = f.Because.Say()
+		}
+		if !f.OK() {
+			v.Notice = f.Notice()
+		}
+		views = append(views, v)
 	}
 	return views
 }

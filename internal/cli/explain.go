@@ -38,8 +38,11 @@ func (n *narrator) Step(s fact.Step) {
 	}
 	mark := fmt.Sprintf("%3d  ", n.n)
 	say, why := s.Fact.Say(), "Without it: "+s.Fact.Why()
-	if s.Verb == fact.Break {
+	switch s.Verb {
+	case fact.Break:
 		say, why = "No longer: "+say, ""
+	case fact.Mend:
+		say = "Again: " + say
 	}
 	fmt.Fprintln(n.w, mark+n.style.bold(indented(say)))
 	if why != "" {

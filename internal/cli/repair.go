@@ -8,7 +8,10 @@ import (
 
 func newRepairCmd(a *app) *cobra.Command {
 	return a.wholeCmd("repair", "Make true again what does not hold",
-		"Look at every fact, as cnet check does, and make those true that do not hold.",
+		`Look at every fact, as cnet check does, and make those true that do not hold,
+with the fewest changes: what can be set right in place is not made anew, and
+connections that go over it go on. What is stray is taken away. Past what cannot
+be mended repair goes on with the rest.`,
 		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
 			return e.Repair(c.Context(), typed(), a.dryRun)
 		})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 )
@@ -21,8 +22,11 @@ func writeScript(w io.Writer, head string, p fact.Plan) error {
 	}
 	for _, s := range p.Steps {
 		say := s.Fact.Say()
-		if s.Verb == fact.Break {
+		switch s.Verb {
+		case fact.Break:
 			say = "No longer: " + say
+		case fact.Mend:
+			say = "Again: " + say
 		}
 		fmt.Fprintf(b, "\n%s\n", wrap("# "+say, "# "))
 		for _, c := range s.Fact.Commands(s.Verb) {
@@ -38,23 +42,27 @@ func writeScript(w io.Writer, head string, p fact.Plan) error {
 	return b.Flush()
 }
 
-// tally counts what a plan does: "7 facts to make, 2 to undo, 3 more go with them".
+// tally counts what a plan does: "2 facts to undo, 7 to make, 3 more go with them".
 func tally(p fact.Plan) string {
 	n := map[fact.Verb]int{}
 	for _, s := range p.Steps {
 		n[s.Verb]++
 	}
-	text := ""
-	switch {
-	case n[fact.Make] > 0 && n[fact.Break] > 0:
-		text = fmt.Sprintf("%s to undo, %d to make", count(n[fact.Break], "fact"), n[fact.Make])
-	case n[fact.Break] > 0:
-		text = count(n[fact.Break], "fact") + " to undo"
-	default:
-		text = count(n[fact.Make], "fact") + " to make"
+	var parts []string
+	for _, what := range []struct {
+		verb fact.Verb
+		word string
+	}{{fact.Break, "undo"}, {fact.Make, "make"}, {fact.Mend, "mend"}} {
+		switch k := n[what.verb]; {
+		case k == 0 && (what.verb != fact.Make || len(p.Steps) > 0):
+		case len(parts) == 0:
+			parts = append(parts, count(k, "fact")+" to "+what.word)
+		default:
+			parts = append(parts, fmt.Sprintf("%d to %s", k, what.word))
+		}
 	}
 	if g := len(p.Gone); g > 0 {
-		text += fmt.Sprintf(", %d more go with them", g)
+		parts = append(parts, fmt.Sprintf("%d more go with them", g))
 	}
-	return text
+	return strings.Join(parts, ", ")
 }

@@ -100,9 +100,10 @@ func sentences(steps []fact.Step) []string {
 	if len(steps) == 0 {
 		return []string{"nothing to do"}
 	}
+	past := map[fact.Verb]string{fact.Make: "made", fact.Break: "undone", fact.Mend: "mended"}
 	lines := make([]string, len(steps))
 	for i, s := range steps {
-		lines[i] = labelled(map[fact.Verb]string{fact.Make: "made", fact.Break: "undone"}[s.Verb], s.Fact.Say())
+		lines[i] = labelled(past[s.Verb], s.Fact.Say())
 	}
 	return lines
 }

@@ -29,7 +29,7 @@ func (e *Engine) Aside(ctx context.Context, what string, scene Scene, fn func(co
 	if err := errors.Join(feasible(plan), allVacant(ctx, plan)); err != nil {
 		return explainFailure(what, err)
 	}
-	steps, err := remember(ctx, plan.Steps)
+	steps, err := remember(ctx, nil, plan.Steps)
 	if err != nil {
 		return explainFailure(what, err)
 	}

@@ -2,9 +2,13 @@ package engine
 
 import (
 	"context"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/topology"
+	"github.com/cnetlab/cnet/pkg/bridge"
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/route"
+	"github.com/cnetlab/cnet/pkg/veth"
 )
 
 // Finding is a fact and what the kernel says of it.
@@ -13,9 +17,19 @@ type Finding struct {
 	Fact  fact.Fact
 	Truth fact.Truth
 	Err   error // the kernel could not be asked
+	// Because is the fact that this one goes with and that does not hold
+	// either; nil where the fault is the fact's own.
+	Because fact.Fact
+	// Stray marks what stands in the kernel with cnet's mark though nobody
+	// wants it.
+	Stray bool
 }
 
-// Check looks at every fact that the topology wants, in order.
+// OK reports whether there is nothing to be mended.
+func (f Finding) OK() bool { return f.Err == nil && f.Truth.State == fact.Holds && !f.Stray }
+
+// Check looks at every fact that the topology wants, in order, and then for
+// what carries cnet's mark and nobody wants.
 func (e *Engine) Check(ctx context.Context) ([]Finding, error) {
 	if err := permitted("check", "looking into the containers"); err != nil {
 		return nil, err
@@ -35,18 +49,28 @@ func (e *Engine) Check(ctx context.Context) ([]Finding, error) {
 }
 
 func (e *Engine) probeNow(ctx context.Context) ([]Finding, error) {
-	t, err := e.Topology()
+	s, err := e.look()
 	if err != nil {
 		return nil, err
 	}
 	ctx, done := e.session(ctx)
 	defer done()
-	return probeAll(ctx, topology.Compile(t)), ctx.Err()
+	wanted := topology.Compile(s.topo)
+	found := probeAll(ctx, wanted)
+	blame(found)
+	strays, err := e.strays(ctx, s.made, wanted)
+	if err != nil {
+		return nil, explainFailure("check", err)
+	}
+	for _, f := range append(stillThere(ctx, unwanted(s.made, wanted)), strays...) {
+		found = append(found, Finding{Owner: s.owner[f.Key()], Fact: f, Truth: fact.True(), Stray: true})
+	}
+	return found, ctx.Err()
 }
 
 func holdAll(found []Finding) bool {
 	for _, f := range found {
-		if f.Err != nil || f.Truth.State != fact.Holds {
+		if f.Err != nil || f.Stray || f.Truth.State != fact.Holds {
 			return false
 		}
 	}
@@ -60,4 +84,88 @@ func probeAll(ctx context.Context, c topology.Compiled) []Finding {
 		list = append(list, Finding{Owner: c.Owner[f.Key()], Fact: f, Truth: t, Err: err})
 	}
 	return list
+}
+
+// blame finds for each fact that does not hold the one that it cannot hold
+// without: a fact that is absent, or has to be made anew, and that it goes with.
+func blame(found []Finding) {
+	blameDown(found)
+	lost := make(map[fact.Key]*Finding)
+	for i := range found {
+		f := &found[i]
+		if f.OK() || f.Err != nil {
+			continue
+		}
+		for _, k := range fact.StandsOn(f.Fact) {
+			if root, ok := lost[k]; ok && f.Because == nil {
+				if f.Because = root.Because; f.Because == nil {
+					f.Because = root.Fact
+				}
+			}
+		}
+		if !f.Truth.InPlace {
+			lost[f.Fact.Key()] = f
+		}
+	}
+}
+
+// blameDown finds the addresses and routes that ended when a link went down.
+func blameDown(found []Finding) {
+	type link struct{ netns, name string }
+	down := make(map[link]fact.Fact)
+	for _, f := range found {
+		if u, ok := f.Fact.(route.Up); ok && f.Truth.State == fact.Differs {
+			down[link{u.Netns, u.Link}] = u
+		}
+	}
+	for i := range found {
+		f := &found[i]
+		if f.Err != nil || f.Truth.State != fact.Absent {
+			continue
+		}
+		switch on := f.Fact.(type) {
+		case route.Address:
+			f.Because = down[link{on.Netns, on.Link}]
+		case route.Route:
+			f.Because = down[link{on.Netns, on.Link}]
+		}
+	}
+}
+
+// Layer is what of the host a fact is about, in the words of those who look for
+// a fault from the bottom up.
+func (f Finding) Layer() string {
+	kind := f.Fact.Key().Kind
+	if kind == "netns.file" {
+		return "name file"
+	}
+	chapter, _, _ := strings.Cut(kind, ".")
+	switch chapter {
+	case "netns":
+		return "namespace"
+	case "veth":
+		return "cable"
+	case "bridge":
+		return "switch"
+	case "route":
+		return "address and route"
+	case "sysctl":
+		return "setting"
+	}
+	return "firewall"
+}
+
+// Notice is what somebody would notice of it; empty for a link that is there but
+// is not as it was made, of which the difference tells all.
+func (f Finding) Notice() string {
+	if f.Stray {
+		return "It carries cnet's mark, and nothing that cnet knows of wants it."
+	}
+	switch f.Fact.(type) {
+	case bridge.Bridge, veth.Pair:
+		if f.Truth.InPlace {
+			return ""
+		}
+	}
+	return f.Fact.Why()
 }

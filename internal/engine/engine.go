@@ -68,7 +68,7 @@ func (e *Engine) Plan(ctx context.Context, mutate Mutation) (Change, error) {
 	}
 	defer done()
 	c, err := e.plan(ctx, s, mutate)
-	c.Plan.Steps = foreseen(ctx, c.Plan.Steps)
+	c.Plan.Steps = foreseen(ctx, s.made, c.Plan.Steps)
 	return c, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/bridge"
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
 	"github.com/cnetlab/cnet/pkg/netns"
 	"github.com/cnetlab/cnet/pkg/veth"
 )
@@ -40,7 +41,7 @@ func (e *Engine) mendAll(ctx context.Context, what string, s state, dry bool) (C
 	c := Change{Before: s.topo, After: s.topo}
 	c.Plan = fact.Mending(fact.Diff(there, wanted.Facts, st.anew...), there, wanted.Facts, st.mend)
 	if dry {
-		c.Plan.Steps = foreseen(ctx, c.Plan.Steps)
+		c.Plan.Steps = foreseen(ctx, s.made, c.Plan.Steps)
 		return c, nil
 	}
 	return e.mend(ctx, what, s, there, c)
@@ -153,13 +154,14 @@ func (e *Engine) strays(ctx context.Context, made []fact.Fact, wanted topology.C
 			}
 		}
 	}
-	return list, nil
+	rules, err := nat.Stray(ctx, append(wanted.Facts[:len(wanted.Facts):len(wanted.Facts)], made...))
+	return append(list, rules...), err
 }
 
 // mend does what it can of a plan, and writes down what then stands.
 func (e *Engine) mend(ctx context.Context, what string, s state, there []fact.Fact, c Change) (Change, error) {
 	steps, failed := occupied(ctx, c.Plan)
-	steps, err := remember(ctx, steps)
+	steps, err := remember(ctx, s.made, steps)
 	if err != nil {
 		return Change{}, explainFailure(what, err)
 	}

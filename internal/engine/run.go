@@ -18,7 +18,7 @@ func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) e
 	if err := allVacant(ctx, c.Plan); err != nil {
 		return explainFailure(what, err)
 	}
-	steps, err := remember(ctx, c.Plan.Steps)
+	steps, err := remember(ctx, s.made, c.Plan.Steps)
 	if err != nil {
 		return explainFailure(what, err)
 	}
@@ -109,19 +109,28 @@ func vacant(ctx context.Context, s fact.Step, broken map[fact.Key]bool) *fact.St
 
 // foreseen are steps as a dry run shows them: with the values that they would
 // replace, where this user may look.
-func foreseen(ctx context.Context, steps []fact.Step) []fact.Step {
-	if found, err := remember(ctx, steps); err == nil {
+func foreseen(ctx context.Context, made []fact.Fact, steps []fact.Step) []fact.Step {
+	if found, err := remember(ctx, made, steps); err == nil {
 		return found
 	}
 	return steps
 }
 
 // remember has the facts to be made look at the values that they will replace.
-func remember(ctx context.Context, steps []fact.Step) ([]fact.Step, error) {
+// What is made once more, as it was, keeps what it found the first time.
+func remember(ctx context.Context, made []fact.Fact, steps []fact.Step) ([]fact.Step, error) {
 	out := append([]fact.Step(nil), steps...)
+	knows := make(map[fact.Key]fact.Fact, len(made))
+	for _, f := range made {
+		knows[f.Key()] = f
+	}
 	for i, s := range out {
 		r, ok := s.Fact.(fact.Rememberer)
 		if !ok || s.Verb != fact.Make {
+			continue
+		}
+		if was, ok := knows[r.Key()]; ok && fact.Same(was, r) {
+			out[i].Fact = was
 			continue
 		}
 		f, err := r.Remember(ctx)

@@ -47,6 +47,37 @@ func TwoWorlds(t *testing.T, facts ...fact.Fact) {
 	same(t, "the commands leave another world than there was", before, Snapshot(t))
 }
 
+// TwoMends tests, inside a sandbox, that a fact which a script spoils is set
+// right in place alike by Mend and by its printed commands. It must be one that
+// stands; the script can be run twice.
+func TwoMends(t *testing.T, f fact.Fact, spoil string) {
+	t.Helper()
+	ctx := context.Background()
+	m, ok := f.(fact.Mender)
+	if !ok {
+		t.Fatalf("%s: its probe says that it can be mended in place, and it cannot", f.Key())
+	}
+	worlds := make([]string, 2)
+	for i := range worlds {
+		Sh(t, spoil)
+		if truth := state(t, ctx, f); truth.State != fact.Differs || !truth.InPlace {
+			t.Fatalf("%s: after %q: %v", f.Key(), spoil, truth)
+		}
+		if i == 1 {
+			var b strings.Builder
+			for _, c := range f.Commands(fact.Mend) {
+				b.WriteString(c.String() + "\n")
+			}
+			Sh(t, b.String())
+		} else if err := m.Mend(ctx); err != nil {
+			t.Fatalf("%s: mend: %v", f.Key(), err)
+		}
+		allHold(t, ctx, []fact.Fact{f})
+		worlds[i] = Snapshot(t)
+	}
+	same(t, "the commands mend "+f.Key().String()+" otherwise than the fact after "+spoil, worlds[0], worlds[1])
+}
+
 // legible tests that a fact can be said, and written down and read back.
 func legible(t *testing.T, f fact.Fact) {
 	t.Helper()

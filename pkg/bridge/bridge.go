@@ -59,7 +59,9 @@ func (b Bridge) Say() string {
 // Creates marks a [fact.Creator].
 func (Bridge) Creates() {}
 
-func (b Bridge) Why() string { return "The cables of the network would end in nothing." }
+func (b Bridge) Why() string {
+	return "The cables of the network would end in nothing: its containers reach nobody."
+}
 
 func (b Bridge) Probe(ctx context.Context) (fact.Truth, error) {
 	link, err := netns.FindLink(ctx, b.Netns, b.Name)
@@ -70,12 +72,14 @@ func (b Bridge) Probe(ctx context.Context) (fact.Truth, error) {
 	switch {
 	case link.Type() != "bridge":
 		return fact.Other("%s is a %s link, not a bridge", b.Name, link.Type()), nil
-	case b.MAC != "" && a.HardwareAddr.String() != strings.ToLower(b.MAC):
-		return fact.Other("MAC is %s, not %s", a.HardwareAddr, b.MAC), nil
-	case b.MTU > 0 && a.MTU != b.MTU:
-		return fact.Other("MTU is %d, not %d", a.MTU, b.MTU), nil
-	case b.Alias != "" && a.Alias != b.Alias:
+	case b.Alias != "" && a.Alias != "" && a.Alias != b.Alias:
 		return fact.Other("alias is %q, not %q", a.Alias, b.Alias), nil
+	case a.Alias != b.Alias && b.Alias != "":
+		return fact.Mendable("it has lost its alias %q", b.Alias), nil
+	case b.MAC != "" && a.HardwareAddr.String() != strings.ToLower(b.MAC):
+		return fact.Mendable("MAC is %s, not %s; what is sent to it may not arrive", a.HardwareAddr, b.MAC), nil
+	case b.MTU > 0 && a.MTU != b.MTU:
+		return fact.Mendable("MTU is %d, not %d; packets of another size may be lost", a.MTU, b.MTU), nil
 	}
 	return fact.True(), nil
 }
@@ -89,11 +93,14 @@ func (b Bridge) Make(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create bridge %s: %w", b.Name, err)
 	}
-	if err := b.configure(ctx); err != nil {
+	if err := b.configure(ctx, ""); err != nil {
 		return errors.Join(err, b.Break(ctx))
 	}
 	return nil
 }
+
+// Mend sets the MAC address, the MTU and the alias while the ports stay.
+func (b Bridge) Mend(ctx context.Context) error { return b.configure(ctx, b.MAC) }
 
 func (b Bridge) link() (*netlink.Bridge, error) {
 	attrs := netlink.NewLinkAttrs()
@@ -107,9 +114,16 @@ func (b Bridge) link() (*netlink.Bridge, error) {
 }
 
 // configure sets what the kernel does not take, or does not keep, in the message
-// that makes a bridge.
-func (b Bridge) configure(ctx context.Context) error {
+// that makes a bridge, and the MAC address if one is given.
+func (b Bridge) configure(ctx context.Context, mac string) error {
 	var attrs []*netns.Attr
+	if mac != "" {
+		addr, err := net.ParseMAC(mac)
+		if err != nil {
+			return err
+		}
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_ADDRESS, addr))
+	}
 	if b.MTU > 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(b.MTU))))
 	}
@@ -145,6 +159,8 @@ func (b Bridge) Commands(v fact.Verb) []fact.Command {
 		return b.makeCommands()
 	case fact.Break:
 		return []fact.Command{netns.IP(b.Netns, "link", "del", "dev", b.Name)}
+	case fact.Mend:
+		return b.setCommands(b.MAC)
 	}
 	return []fact.Command{netns.IP(b.Netns, "-d", "link", "show", "dev", b.Name)}
 }
@@ -155,15 +171,23 @@ func (b Bridge) makeCommands() []fact.Command {
 		add = append(add, "address", b.MAC)
 	}
 	cmds := []fact.Command{netns.IP(b.Netns, append(add, "type", "bridge")...)}
-	if b.MTU == 0 && b.Alias == "" {
-		return cmds
-	}
+	return append(cmds, b.setCommands("")...)
+}
+
+func (b Bridge) setCommands(mac string) []fact.Command {
 	set := []string{"link", "set", "dev", b.Name}
+	bare := len(set)
+	if mac != "" {
+		set = append(set, "address", mac)
+	}
 	if b.MTU > 0 {
 		set = append(set, "mtu", fmt.Sprint(b.MTU))
 	}
 	if b.Alias != "" {
 		set = append(set, "alias", b.Alias)
 	}
-	return append(cmds, netns.IP(b.Netns, set...))
+	if len(set) == bare {
+		return nil
+	}
+	return []fact.Command{netns.IP(b.Netns, set...)}
 }

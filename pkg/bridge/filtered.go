@@ -67,13 +67,16 @@ func (f Filtered) Probe(ctx context.Context) (fact.Truth, error) {
 			return fact.Other("%s has no %s", f.Bridge, t.word), nil
 		}
 		if value[0] != 1 {
-			return fact.Other("%s is %d, not 1", t.word, value[0]), nil
+			return fact.Mendable("%s is %d, not 1", t.word, value[0]), nil
 		}
 	}
 	return fact.True(), nil
 }
 
 func (f Filtered) Make(ctx context.Context) error { return f.set(ctx, true) }
+
+// Mend turns the flags on.
+func (f Filtered) Mend(ctx context.Context) error { return f.Make(ctx) }
 
 // Break does nothing to a link that is no bridge any more.
 func (f Filtered) Break(ctx context.Context) error {

@@ -43,13 +43,16 @@ func (f flag) probe(ctx context.Context) (fact.Truth, error) {
 	if err != nil {
 		return fact.Truth{}, err
 	}
-	value, _ := dig(attrs, unix.IFLA_LINKINFO, nl.IFLA_INFO_SLAVE_DATA, f.attr)
-	return fact.When(len(value) == 1 && value[0] == 1), nil
+	value, ok := dig(attrs, unix.IFLA_LINKINFO, nl.IFLA_INFO_SLAVE_DATA, f.attr)
+	if ok && value[0] == 0 {
+		return fact.Mendable("%s of %s is off", f.word, netns.SayLink(f.netns, f.link)), nil
+	}
+	return fact.When(ok), nil
 }
 
 func (f flag) commands(v fact.Verb) []fact.Command {
 	switch v {
-	case fact.Make:
+	case fact.Make, fact.Mend:
 		return []fact.Command{netns.Bridge(f.netns, "link", "set", "dev", f.link, f.word, "on")}
 	case fact.Break:
 		return []fact.Command{netns.Bridge(f.netns, "link", "set", "dev", f.link, f.word, "off")}

@@ -40,6 +40,9 @@ func (h Hairpin) Probe(ctx context.Context) (fact.Truth, error) { return h.flag(
 
 func (h Hairpin) Make(ctx context.Context) error { return h.flag().set(ctx, true) }
 
+// Mend turns the flag on.
+func (h Hairpin) Mend(ctx context.Context) error { return h.Make(ctx) }
+
 func (h Hairpin) Break(ctx context.Context) error { return h.flag().clear(ctx) }
 
 func (h Hairpin) Commands(v fact.Verb) []fact.Command { return h.flag().commands(v) }

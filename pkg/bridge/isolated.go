@@ -39,6 +39,9 @@ func (i Isolated) Probe(ctx context.Context) (fact.Truth, error) { return i.flag
 
 func (i Isolated) Make(ctx context.Context) error { return i.flag().set(ctx, true) }
 
+// Mend turns the flag on.
+func (i Isolated) Mend(ctx context.Context) error { return i.Make(ctx) }
+
 func (i Isolated) Break(ctx context.Context) error { return i.flag().clear(ctx) }
 
 func (i Isolated) Commands(v fact.Verb) []fact.Command { return i.flag().commands(v) }

@@ -31,7 +31,7 @@ func (p Port) Say() string {
 }
 
 func (p Port) Why() string {
-	return "Frames that come in by " + p.Link + " would not reach the network."
+	return "What is behind " + p.Link + " would reach nobody in the network, and nobody it."
 }
 
 func (p Port) Probe(ctx context.Context) (fact.Truth, error) {
@@ -44,7 +44,7 @@ func (p Port) Probe(ctx context.Context) (fact.Truth, error) {
 		return fact.Truth{}, err
 	}
 	if bridge == nil || bridge.Attrs().Index != link.Attrs().MasterIndex {
-		return fact.Other("%s is a port of another link than %s", p.Link, p.Bridge), nil
+		return fact.Mendable("%s is a port of another link than %s", p.Link, p.Bridge), nil
 	}
 	return fact.True(), nil
 }
@@ -63,6 +63,15 @@ func (p Port) Make(ctx context.Context) error {
 		return nil
 	case master != 0:
 		return fmt.Errorf("put %s in bridge %s: it is a port of another link: %w", p.Link, p.Bridge, unix.EEXIST)
+	}
+	return p.set(ctx, bridge)
+}
+
+// Mend plugs the link into the bridge, out of whichever it is in.
+func (p Port) Mend(ctx context.Context) error {
+	bridge, err := netns.Index(ctx, p.Netns, p.Bridge)
+	if err != nil {
+		return err
 	}
 	return p.set(ctx, bridge)
 }
@@ -100,7 +109,7 @@ func (p Port) set(ctx context.Context, master int) error {
 
 func (p Port) Commands(v fact.Verb) []fact.Command {
 	switch v {
-	case fact.Make:
+	case fact.Make, fact.Mend:
 		return []fact.Command{netns.IP(p.Netns, "link", "set", "dev", p.Link, "master", p.Bridge)}
 	case fact.Break:
 		return []fact.Command{netns.IP(p.Netns, "link", "set", "dev", p.Link, "nomaster")}

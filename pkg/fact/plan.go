@@ -190,16 +190,22 @@ func index(facts []Fact) map[Key]Fact {
 }
 
 // DependsOn reports whether f goes with one of these, or cannot stand without it.
-func DependsOn(f Fact, keys map[Key]bool) bool { return within(f, keys) || needs(f, keys) }
+func DependsOn(f Fact, keys map[Key]bool) bool { return anyOf(StandsOn(f), keys) }
+
+// StandsOn are the keys of the facts that f goes with or cannot stand without.
+func StandsOn(f Fact) (keys []Key) {
+	if n, ok := f.(Nested); ok {
+		keys = append(keys, n.Within()...)
+	}
+	if d, ok := f.(Dependent); ok {
+		keys = append(keys, d.Needs()...)
+	}
+	return keys
+}
 
 func within(f Fact, broken map[Key]bool) bool {
 	n, ok := f.(Nested)
 	return ok && anyOf(n.Within(), broken)
-}
-
-func needs(f Fact, broken map[Key]bool) bool {
-	d, ok := f.(Dependent)
-	return ok && anyOf(d.Needs(), broken)
 }
 
 func anyOf(keys []Key, in map[Key]bool) bool {

@@ -109,6 +109,9 @@ func (p Publish) moveCommands(verb fact.Verb) []fact.Command {
 	if p.IPv6 {
 		line = "conntrack -D -f ipv6 -p udp"
 	}
+	if verb == fact.Mend {
+		verb = fact.Make
+	}
 	at, back := "", ""
 	if !p.anyHost() {
 		at, back = " -d "+p.HostIP.String(), " -q "+p.HostIP.String()

@@ -62,6 +62,9 @@ func (f Forward) Make(ctx context.Context) error { return f.MakeAll(ctx, []fact.
 // Break deletes the rules.
 func (f Forward) Break(ctx context.Context) error { return f.BreakAll(ctx, []fact.Fact{f}) }
 
+// Mend adds the rules that are missing, and leaves one of each.
+func (f Forward) Mend(ctx context.Context) error { return mend(ctx, f) }
+
 // Commands are the same by hand.
 func (f Forward) Commands(v fact.Verb) []fact.Command { return commands(v, f) }
 

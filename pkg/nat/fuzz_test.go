@@ -27,7 +27,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		snap := parse(text, On{Backend: Iptables})
-		snap.owned(On{Backend: Iptables})
+		snap.owned(On{Backend: Iptables}, true)
 		for table, chains := range snap {
 			for chain, rules := range chains {
 				for _, r := range rules {

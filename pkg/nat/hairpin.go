@@ -70,6 +70,9 @@ func (h Hairpin) Make(ctx context.Context) error { return h.MakeAll(ctx, []fact.
 // Break deletes the rule.
 func (h Hairpin) Break(ctx context.Context) error { return h.BreakAll(ctx, []fact.Fact{h}) }
 
+// Mend leaves one of the rule, where it stands more than once.
+func (h Hairpin) Mend(ctx context.Context) error { return mend(ctx, h) }
+
 // Commands are the same by hand.
 func (h Hairpin) Commands(v fact.Verb) []fact.Command { return commands(v, h) }
 

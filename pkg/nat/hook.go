@@ -66,9 +66,9 @@ func (h Hook) Why() string {
 	case RoleForward:
 		return "A DROP policy of another firewall would lose the containers' packets, and without a guard everything could reach them."
 	case RolePostrouting:
-		return "Source addresses can only be rewritten on the way out, and rules of one's own need a chain of one's own."
+		return "Containers would reach nothing beyond the host: source addresses are rewritten here, on the way out."
 	case RolePublish:
-		return "Destinations are rewritten before routing: on arrival (PREROUTING) and for the host's own connections (OUTPUT)."
+		return "Published ports would not answer: destinations are rewritten here, on arrival and for the host's own connections."
 	case RoleLoopback:
 		if h.IPv6 {
 			return "Published ports would not answer by ::1, which is what localhost often means."
@@ -78,7 +78,8 @@ func (h Hook) Why() string {
 	return ""
 }
 
-// Probe looks for the chains and for the jumps to them.
+// Probe looks for the chains and for the jumps to them, and whether a rule that
+// stands before a jump decides over packets which are for cnet to decide over.
 func (h Hook) Probe(ctx context.Context) (fact.Truth, error) { return probe(ctx, h) }
 
 // Make makes the chains; if one exists already the error wraps fs.ErrExist.
@@ -86,6 +87,10 @@ func (h Hook) Make(ctx context.Context) error { return h.MakeAll(ctx, []fact.Fac
 
 // Break deletes the jumps and the chains with all that is in them.
 func (h Hook) Break(ctx context.Context) error { return h.BreakAll(ctx, []fact.Fact{h}) }
+
+// Mend makes the chains and jumps that are missing, and moves the jumps to the
+// first place. The rules of others stay, and so do those in the chains.
+func (h Hook) Mend(ctx context.Context) error { return mend(ctx, h) }
 
 // Commands are the same by hand.
 func (h Hook) Commands(v fact.Verb) []fact.Command { return commands(v, h) }

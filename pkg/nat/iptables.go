@@ -3,7 +3,6 @@ package nat
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/coreos/go-iptables/iptables"
@@ -88,31 +87,6 @@ func breakWhatIs(ctx context.Context, rules []Rule) error {
 	return nil
 }
 
-func (iptablesBackend) probe(ctx context.Context, v value) (fact.Truth, error) {
-	snap, err := look(ctx, v.on().IPv6)
-	if err != nil {
-		return fact.Truth{}, err
-	}
-	rules := v.iptables()
-	var missing []Rule
-	for _, r := range rules {
-		ok, err := snap.has(r)
-		if err != nil {
-			return fact.Truth{}, fmt.Errorf("%s: %w", v.Key(), err)
-		}
-		if !ok {
-			missing = append(missing, r)
-		}
-	}
-	switch len(missing) {
-	case 0:
-		return fact.True(), nil
-	case len(rules):
-		return fact.False(), nil
-	}
-	return fact.Other("missing: %s", makeLines(missing[:1])[0].command(v.on().IPv6)), nil
-}
-
 func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {
 	var list lines
 	switch rules := v.iptables(); verb {
@@ -122,6 +96,8 @@ func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {
 		list = breakLines(rules)
 	case fact.Show:
 		list = showLines(rules)
+	case fact.Mend:
+		return mendCommands(rules)
 	}
 	commands := make([]fact.Command, len(list))
 	for i, l := range list {

@@ -59,6 +59,47 @@ func breakLines(rules []Rule) lines {
 	return append(append(rest, flush...), drop...)
 }
 
+// mendLines are the changes that leave just one of each rule, at its place,
+// where the tables are as in s.
+func mendLines(s snapshot, rules []Rule) lines {
+	var list lines
+	for _, r := range rules {
+		if n := s.count(r); r.isChain() && n == 0 {
+			list = append(list, makeLines([]Rule{r})...)
+		}
+	}
+	for _, chain := range s.muddled(rules) {
+		list = list.add(chain.Table, "-F", chain.Chain)
+		s = s.without(chain)
+	}
+	for _, r := range rules {
+		n := s.count(r)
+		if _, beaten := s.winner(r); r.isChain() || n == 1 && !beaten {
+			continue
+		}
+		for ; n > 0; n-- {
+			list = append(list, breakLines([]Rule{r})...)
+		}
+		list = append(list, makeLines([]Rule{r})...)
+	}
+	return list
+}
+
+// mendCommands are the same by hand, whatever stands there.
+func mendCommands(rules []Rule) (cmds []fact.Command) {
+	for _, r := range rules {
+		add := makeLines([]Rule{r})[0].command(r.IPv6)
+		if r.isChain() {
+			add.MayFail = true // it is there
+		} else {
+			del := breakLines([]Rule{r})[0].command(r.IPv6)
+			cmds = append(cmds, fact.Cmd("sh", "-c", "while "+del.String()+" 2> /dev/null; do :; done"))
+		}
+		cmds = append(cmds, add)
+	}
+	return cmds
+}
+
 // showLines list the chains in which rules stand.
 func showLines(rules []Rule) lines {
 	var list lines

@@ -63,6 +63,9 @@ func (l Loopback) Make(ctx context.Context) error { return l.MakeAll(ctx, []fact
 // Break deletes the rules.
 func (l Loopback) Break(ctx context.Context) error { return l.BreakAll(ctx, []fact.Fact{l}) }
 
+// Mend adds the rules that are missing, and leaves one of each.
+func (l Loopback) Mend(ctx context.Context) error { return mend(ctx, l) }
+
 // Commands are the same by hand.
 func (l Loopback) Commands(v fact.Verb) []fact.Command { return commands(v, l) }
 

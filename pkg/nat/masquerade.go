@@ -48,6 +48,9 @@ func (m Masquerade) Make(ctx context.Context) error { return m.MakeAll(ctx, []fa
 // Break deletes the rule.
 func (m Masquerade) Break(ctx context.Context) error { return m.BreakAll(ctx, []fact.Fact{m}) }
 
+// Mend leaves one of the rule, where it stands more than once.
+func (m Masquerade) Mend(ctx context.Context) error { return mend(ctx, m) }
+
 // Commands are the same by hand.
 func (m Masquerade) Commands(v fact.Verb) []fact.Command { return commands(v, m) }
 

@@ -59,6 +59,7 @@ type backend interface {
 	available(ipv6 bool) error
 	makeAll(context.Context, []value) error
 	breakAll(context.Context, []value) error
+	mend(context.Context, value) error
 	probe(context.Context, value) (fact.Truth, error)
 	commands(fact.Verb, value) []fact.Command
 }
@@ -137,6 +138,18 @@ func probe(ctx context.Context, v value) (fact.Truth, error) {
 		return fact.Truth{}, err
 	}
 	return b.probe(ctx, v)
+}
+
+// mend sets right the rules of any fact.
+func mend(ctx context.Context, v value) error {
+	b, err := v.on().open()
+	if err != nil {
+		return err
+	}
+	if err := b.mend(ctx, v); err != nil {
+		return err
+	}
+	return moveFlows(ctx, fact.Make, []value{v})
 }
 
 // commands are the commands of any fact.

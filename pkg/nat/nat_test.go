@@ -70,8 +70,8 @@ func TestProbe(t *testing.T) {
 			hosttest.Sh(t, tt.spoil)
 			got, err := tt.fact.Probe(ctx)
 			must(t, err)
-			if got != (fact.Truth{State: tt.want, Diff: tt.diff}) {
-				t.Errorf("%s: got %s %q, want %s %q", tt.name, got.State, got.Diff, tt.want, tt.diff)
+			if got != (fact.Truth{State: tt.want, Diff: tt.diff, InPlace: tt.want == fact.Differs}) {
+				t.Errorf("%s: got %v, want %s %q", tt.name, got, tt.want, tt.diff)
 			}
 		}
 	})

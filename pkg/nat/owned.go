@@ -24,12 +24,16 @@ func Owned(ctx context.Context) ([]fact.Fact, error) {
 		if err != nil {
 			return nil, err
 		}
-		facts = append(facts, snap.owned(On{Backend: Iptables, IPv6: ipv6})...)
+		for _, r := range snap.owned(On{Backend: Iptables, IPv6: ipv6}, false) {
+			r.Reason = "It was left behind: nothing remembers it."
+			facts = append(facts, r)
+		}
 	}
 	return facts, nil
 }
 
-func (s snapshot) owned(on On) []fact.Fact {
+// owned are cnet's chains, the jumps to them and, if asked for, their rules.
+func (s snapshot) owned(on On, inside bool) []Rule {
 	var chains, jumps []Rule
 	for table, content := range s {
 		for chain, rules := range content {
@@ -37,7 +41,7 @@ func (s snapshot) owned(on On) []fact.Fact {
 				chains = append(chains, on.chain(table, chain))
 			}
 			for _, r := range rules {
-				if ours(r.target()) {
+				if ours(r.target()) || inside && ours(chain) {
 					jumps = append(jumps, r)
 				}
 			}
@@ -45,12 +49,7 @@ func (s snapshot) owned(on On) []fact.Fact {
 	}
 	sortByKey(chains)
 	sortByKey(jumps)
-	var facts []fact.Fact
-	for _, r := range append(chains, jumps...) {
-		r.Reason = "It was left behind: nothing remembers it."
-		facts = append(facts, r)
-	}
-	return facts
+	return append(chains, jumps...)
 }
 
 func ours(chain string) bool { return strings.HasPrefix(chain, "CNET-") }

@@ -59,6 +59,9 @@ func (p Publish) Make(ctx context.Context) error { return p.MakeAll(ctx, []fact.
 // Break deletes the rule.
 func (p Publish) Break(ctx context.Context) error { return p.BreakAll(ctx, []fact.Fact{p}) }
 
+// Mend leaves one of the rule, where it stands more than once.
+func (p Publish) Mend(ctx context.Context) error { return mend(ctx, p) }
+
 // Commands are the same by hand.
 func (p Publish) Commands(v fact.Verb) []fact.Command {
 	list := commands(v, p)

@@ -61,6 +61,9 @@ func (r Rule) Make(ctx context.Context) error { return r.MakeAll(ctx, []fact.Fac
 // Break deletes the rule.
 func (r Rule) Break(ctx context.Context) error { return r.BreakAll(ctx, []fact.Fact{r}) }
 
+// Mend leaves one of the rule, where it stands more than once.
+func (r Rule) Mend(ctx context.Context) error { return mend(ctx, r) }
+
 // Commands are the same by hand.
 func (r Rule) Commands(v fact.Verb) []fact.Command { return commands(v, r) }
 

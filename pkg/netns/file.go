@@ -46,23 +46,33 @@ func (f File) Probe(context.Context) (fact.Truth, error) {
 			return fact.Other("%s is a link to another place", path), nil
 		}
 	}
-	content, err := os.ReadFile(f.Path)
+	info, err := os.Lstat(f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fact.False(), nil
 	case err != nil:
 		return fact.Truth{}, err
-	case string(content) != f.Content:
-		return fact.Other("%s has other content", f.Path), nil
+	case !info.Mode().IsRegular():
+		return fact.Other("%s is not a plain file", f.Path), nil
+	case info.Mode().Perm() != 0o644:
+		return fact.Mendable("mode of %s is %o, not 644", f.Path, info.Mode().Perm()), nil
 	}
-	info, err := os.Stat(f.Path)
+	content, err := os.ReadFile(f.Path)
+	if err == nil && string(content) != f.Content {
+		return fact.Mendable("%s has other content", f.Path), nil
+	}
+	return fact.When(err == nil), err
+}
+
+// Mend writes the file anew in its place: programs that `ip netns exec` started
+// see this file, and not one that takes its name.
+func (f File) Mend(context.Context) error {
+	out, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return fact.Truth{}, err
+		return err
 	}
-	if mode := info.Mode().Perm(); mode != 0o644 {
-		return fact.Other("mode of %s is %o, not 644", f.Path, mode), nil
-	}
-	return fact.True(), nil
+	_, err = out.WriteString(f.Content)
+	return errors.Join(err, out.Chmod(0o644), out.Close())
 }
 
 // Make fails with fs.ErrExist if there is a file already.
@@ -107,11 +117,13 @@ func (f File) Break(context.Context) error {
 
 func (f File) Commands(v fact.Verb) []fact.Command {
 	dir := filepath.Dir(f.Path)
+	write := fact.Cmd("printf", "%s", f.Content)
+	write.Output = f.Path
 	switch v {
 	case fact.Make:
-		write := fact.Cmd("printf", "%s", f.Content)
-		write.Output = f.Path
 		return []fact.Command{fact.Cmd("mkdir", "-p", dir), write, fact.Cmd("chmod", "644", f.Path)}
+	case fact.Mend:
+		return []fact.Command{write, fact.Cmd("chmod", "644", f.Path)}
 	case fact.Break:
 		prune := fact.Cmd("rmdir", dir, filepath.Dir(dir))
 		prune.MayFail = true

@@ -74,7 +74,8 @@ func TestProbe(t *testing.T) {
 	hosttest.Run(t, func(t *testing.T) {
 		hosttest.Sh(t, `ip netns add web; ip netns add db; touch /run/netns/plain
 			mkdir -p /etc/netns/web; printf %s other > /etc/netns/web/hosts
-			printf %s ours > /etc/netns/web/secret; chmod 600 /etc/netns/web/secret`)
+			printf %s ours > /etc/netns/web/secret; chmod 600 /etc/netns/web/secret
+			ln -s secret /etc/netns/web/link`)
 		for _, c := range []struct {
 			fact fact.Fact
 			want fact.Truth
@@ -85,8 +86,9 @@ func TestProbe(t *testing.T) {
 			{netns.Named{Path: "/proc/self/ns/mnt"}, fact.Other("/proc/self/ns/mnt is not a network namespace")},
 			{netns.Bind{Path: "/run/netns/web", Source: "/run/netns/db"}, fact.Other("/run/netns/web is another namespace than /run/netns/db")},
 			{netns.Bind{Path: "/run/netns/web", Source: "/proc/999999/ns/net"}, fact.True()},
-			{netns.File{Path: "/etc/netns/web/hosts", Content: "ours"}, fact.Other("/etc/netns/web/hosts has other content")},
-			{netns.File{Path: "/etc/netns/web/secret", Content: "ours"}, fact.Other("mode of /etc/netns/web/secret is 600, not 644")},
+			{netns.File{Path: "/etc/netns/web/hosts", Content: "ours"}, fact.Mendable("/etc/netns/web/hosts has other content")},
+			{netns.File{Path: "/etc/netns/web/secret", Content: "ours"}, fact.Mendable("mode of /etc/netns/web/secret is 600, not 644")},
+			{netns.File{Path: "/etc/netns/web/link", Content: "ours"}, fact.Other("/etc/netns/web/link is a link to another place")},
 			{netns.Dir{Path: "/etc"}, fact.Other("/etc is a mount that is not shared")},
 			{netns.Dir{Path: "/etc/netns"}, fact.Other("/etc/netns is a plain folder")},
 		} {
@@ -94,6 +96,15 @@ func TestProbe(t *testing.T) {
 				t.Errorf("%s: %v %v, want %v", c.fact.Key(), got, err, c.want)
 			}
 		}
+	})
+}
+
+func TestFileMends(t *testing.T) {
+	hosttest.Run(t, func(t *testing.T) {
+		hosts := netns.File{Path: "/etc/netns/web/hosts", Content: "it's\nours\n"}
+		hosttest.Sh(t, "mkdir -p /etc/netns/web; touch /etc/netns/web/hosts")
+		hosttest.TwoMends(t, hosts, "echo more >> /etc/netns/web/hosts; chmod 600 /etc/netns/web/hosts")
+		hosttest.TwoMends(t, hosts, "> /etc/netns/web/hosts")
 	})
 }
 

@@ -60,13 +60,39 @@ func (a Address) Probe(ctx context.Context) (fact.Truth, error) {
 		switch {
 		case prefix == a.Prefix && got.Flags&unix.IFA_F_DADFAILED != 0:
 			return fact.Other("another host on the link uses %s too", a.Prefix.Addr()), nil
+		case prefix == a.Prefix && got.Flags&unix.IFA_F_PERMANENT == 0:
+			return fact.Mendable("%s will end by itself", a.Prefix), nil
 		case prefix == a.Prefix:
 			return fact.True(), nil
 		case prefix.Addr() == a.Prefix.Addr():
-			truth = fact.Other("address is %s, not %s", prefix, a.Prefix)
+			truth = fact.Mendable("address is %s, not %s", prefix, a.Prefix)
 		}
 	}
 	return truth, nil
+}
+
+// Mend has the link have the address as it should be, and then not otherwise:
+// with its last address a link would lose its routes.
+func (a Address) Mend(ctx context.Context) error {
+	if err := a.send(ctx, (*netlink.Handle).AddrReplace); err != nil {
+		return fmt.Errorf("mend address %s of %s: %w", a.Prefix, netns.SayLink(a.Netns, a.Link), err)
+	}
+	others, err := a.others(ctx)
+	for _, other := range others {
+		err = errors.Join(err, other.Break(ctx))
+	}
+	return err
+}
+
+// others are the same address with prefixes of other lengths.
+func (a Address) others(ctx context.Context) (others []Address, err error) {
+	addrs, err := a.list(ctx)
+	for _, got := range addrs {
+		if prefix := toPrefix(got.IPNet); prefix != a.Prefix && prefix.Addr() == a.Prefix.Addr() {
+			others = append(others, Address{Netns: a.Netns, Link: a.Link, Prefix: prefix})
+		}
+	}
+	return others, err
 }
 
 func (a Address) list(ctx context.Context) (addrs []netlink.Addr, err error) {
@@ -118,15 +144,26 @@ func (a Address) send(ctx context.Context, do func(*netlink.Handle, netlink.Link
 func (a Address) Commands(v fact.Verb) []fact.Command {
 	switch v {
 	case fact.Make:
-		w := []string{"addr", "add", a.Prefix.String(), "dev", a.Link}
-		if a.Prefix.Addr().Is6() {
-			w = append(w, "nodad")
+		return []fact.Command{a.command("add")}
+	case fact.Mend:
+		cmds := []fact.Command{a.command("replace")}
+		others, _ := a.others(context.Background()) // what cannot be looked at is not named
+		for _, other := range others {
+			cmds = append(cmds, other.Commands(fact.Break)...)
 		}
-		return []fact.Command{netns.IP(a.Netns, w...)}
+		return cmds
 	case fact.Break:
 		return []fact.Command{netns.IP(a.Netns, "addr", "del", a.Prefix.String(), "dev", a.Link)}
 	}
 	return []fact.Command{netns.IP(a.Netns, "addr", "show", "dev", a.Link)}
+}
+
+func (a Address) command(verb string) fact.Command {
+	w := []string{"addr", verb, a.Prefix.String(), "dev", a.Link}
+	if a.Prefix.Addr().Is6() {
+		w = append(w, "nodad")
+	}
+	return netns.IP(a.Netns, w...)
 }
 
 func family(a netip.Addr) int {

@@ -54,12 +54,15 @@ func (n NoAddrGen) Probe(ctx context.Context) (fact.Truth, error) {
 		return fact.Truth{}, err
 	}
 	if mode, ok := addrGenMode(attrs); ok && mode != genNone {
-		return fact.Other("addrgenmode of %s is not none", netns.SayLink(n.Netns, n.Link)), nil
+		return fact.Mendable("addrgenmode of %s is not none", netns.SayLink(n.Netns, n.Link)), nil
 	}
 	return fact.True(), nil
 }
 
 func (n NoAddrGen) Make(ctx context.Context) error { return n.set(ctx, genNone) }
+
+// Mend sets the mode. An address that the link has by now stays.
+func (n NoAddrGen) Mend(ctx context.Context) error { return n.Make(ctx) }
 
 func (n NoAddrGen) Break(ctx context.Context) error {
 	if err := n.set(ctx, genEUI64); err != nil && !netns.Gone(err) {

@@ -101,11 +101,11 @@ func (r Route) Probe(ctx context.Context) (fact.Truth, error) {
 		via, _ := netip.AddrFromSlice(got.Gw)
 		switch via = via.Unmap(); {
 		case via != r.Via.Unmap():
-			truth = fact.Other("gateway for %s is %s, not %s", r.dst(), orNone(via), orNone(r.Via))
+			truth = fact.Mendable("gateway for %s is %s, not %s", r.dst(), orNone(via), orNone(r.Via))
 		case index != 0 && got.LinkIndex != index:
-			truth = fact.Other("route to %s does not lead over %s", r.dst(), r.Link)
+			truth = fact.Mendable("route to %s does not lead over %s", r.dst(), r.Link)
 		case r.dst().Addr().Is4() && got.Scope != r.scope():
-			truth = fact.Other("scope of the route to %s is %s, not %s", r.dst(), got.Scope, r.scope())
+			truth = fact.Mendable("scope of the route to %s is %s, not %s", r.dst(), got.Scope, r.scope())
 		default:
 			return fact.True(), nil
 		}
@@ -135,6 +135,14 @@ func orNone(a netip.Addr) string {
 func (r Route) Make(ctx context.Context) error {
 	if err := r.send(ctx, r.scope(), (*netlink.Handle).RouteAdd); err != nil {
 		return fmt.Errorf("add route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
+	}
+	return nil
+}
+
+// Mend puts the route in the place of the one that is there.
+func (r Route) Mend(ctx context.Context) error {
+	if err := r.send(ctx, r.scope(), (*netlink.Handle).RouteReplace); err != nil {
+		return fmt.Errorf("replace the route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
 	}
 	return nil
 }
@@ -180,7 +188,7 @@ func (r Route) scope() netlink.Scope {
 }
 
 func (r Route) Commands(v fact.Verb) []fact.Command {
-	verb := map[fact.Verb]string{fact.Make: "add", fact.Break: "del", fact.Show: "show"}[v]
+	verb := map[fact.Verb]string{fact.Make: "add", fact.Break: "del", fact.Show: "show", fact.Mend: "replace"}[v]
 	w := []string{"route", verb, r.dst().String()}
 	if r.isDefault() {
 		w[2] = "default"
@@ -191,13 +199,13 @@ func (r Route) Commands(v fact.Verb) []fact.Command {
 	if v == fact.Show {
 		return []fact.Command{netns.IP(r.Netns, w...)}
 	}
-	if r.Via.IsValid() && (v == fact.Make || r.Link == "") {
+	if r.Via.IsValid() && (v != fact.Break || r.Link == "") {
 		w = append(w, "via", r.Via.String())
 	}
 	if r.Link != "" {
 		w = append(w, "dev", r.Link)
 	}
-	if r.Scope != "" && v == fact.Make {
+	if r.Scope != "" && v != fact.Break {
 		w = append(w, "scope", r.Scope)
 	}
 	return []fact.Command{netns.IP(r.Netns, w...)}

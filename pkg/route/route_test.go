@@ -106,21 +106,23 @@ func TestProbe(t *testing.T) {
 		fact         fact.Fact
 		want         fact.Truth
 	}{
-		{"down", "ip -n web link set eth0 down", up, fact.Other("web's eth0 is down")},
+		{"down", "ip -n web link set eth0 down", up, fact.Mendable("web's eth0 is down")},
 		{"deleted", "ip link del web-eth0", up, fact.False()},
-		{"not quiet", "ip -n web link set eth0 addrgenmode eui64", quiet, fact.Other("addrgenmode of web's eth0 is not none")},
+		{"not quiet", "ip -n web link set eth0 addrgenmode eui64", quiet, fact.Mendable("addrgenmode of web's eth0 is not none")},
 		{"quiet deleted", "ip link del web-eth0", quiet, fact.False()},
 		{"address gone", "ip -n web addr flush dev eth0", addr4, fact.False()},
 		{"address link gone", "ip link del web-eth0", addr4, fact.False()},
-		{"address other length", "ip -n web addr flush dev eth0; ip -n web addr add 10.77.0.2/16 dev eth0", addr4, fact.Other("address is 10.77.0.2/16, not 10.77.0.2/24")},
+		{"address other length", "ip -n web addr flush dev eth0; ip -n web addr add 10.77.0.2/16 dev eth0", addr4, fact.Mendable("address is 10.77.0.2/16, not 10.77.0.2/24")},
+		{"address for a time", "ip -n web addr change 10.77.0.2/24 dev eth0 valid_lft 900 preferred_lft 900", addr4, fact.Mendable("10.77.0.2/24 will end by itself")},
+		{"address for a time, IPv6", "ip -n web addr change fd00:77::2/64 dev eth0 valid_lft 900 preferred_lft 900", addr6, fact.Mendable("fd00:77::2/64 will end by itself")},
 		{"address longer too", "ip -n web addr add 10.77.0.2/16 dev eth0", addr4, fact.True()},
 		{"route gone", "ip -n web route del default", gate4, fact.False()},
 		{"route gone with the link down", "ip -n web link set eth0 down", gate4, fact.False()},
 		{"route link gone", "ip link del web-eth0", gate6, fact.False()},
-		{"other gateway", "ip -n web route replace default via 10.77.0.9", gate4, fact.Other("gateway for 0.0.0.0/0 is 10.77.0.9, not 10.77.0.1")},
-		{"no gateway", "ip -n web route replace default dev eth0", gate4, fact.Other("gateway for 0.0.0.0/0 is none, not 10.77.0.1")},
-		{"other gateway, IPv6", "ip -n web -6 route del default; ip -n web -6 route add default via fd00:77::9", gate6, fact.Other("gateway for ::/0 is fd00:77::9, not fd00:77::1")},
-		{"other link", "ip -n web link add x type veth; ip -n web link set x up; ip -n web route replace default via 10.77.0.1 dev x onlink", gate4, fact.Other("route to 0.0.0.0/0 does not lead over eth0")},
+		{"other gateway", "ip -n web route replace default via 10.77.0.9", gate4, fact.Mendable("gateway for 0.0.0.0/0 is 10.77.0.9, not 10.77.0.1")},
+		{"no gateway", "ip -n web route replace default dev eth0", gate4, fact.Mendable("gateway for 0.0.0.0/0 is none, not 10.77.0.1")},
+		{"other gateway, IPv6", "ip -n web -6 route del default; ip -n web -6 route add default via fd00:77::9", gate6, fact.Mendable("gateway for ::/0 is fd00:77::9, not fd00:77::1")},
+		{"other link", "ip -n web link add x type veth || true; ip -n web link set x up; ip -n web route replace default via 10.77.0.1 dev x onlink", gate4, fact.Mendable("route to 0.0.0.0/0 does not lead over eth0")},
 		{"namespace gone", "ip netns del web", gate4, fact.False()},
 	} {
 		c := c
@@ -137,6 +139,9 @@ func TestProbe(t *testing.T) {
 				hosttest.Sh(t, c.script)
 				if got, err := c.fact.Probe(ctx); err != nil || got != c.want {
 					t.Errorf("%v %v, want %v", got, err, c.want)
+				}
+				if c.want.InPlace {
+					hosttest.TwoMends(t, c.fact, c.script)
 				}
 				if err := c.fact.Break(ctx); err != nil {
 					t.Errorf("break: %v", err)

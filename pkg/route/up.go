@@ -82,7 +82,7 @@ func (u Up) Probe(ctx context.Context) (fact.Truth, error) {
 	case err != nil:
 		return fact.Truth{}, err
 	case !up:
-		return fact.Other("%s is down", netns.SayLink(u.Netns, u.Link)), nil
+		return fact.Mendable("%s is down", netns.SayLink(u.Netns, u.Link)), nil
 	}
 	return fact.True(), nil
 }
@@ -98,6 +98,10 @@ func (u Up) Make(ctx context.Context) error {
 	}
 	return netns.Carry(ctx, u.Netns, u.Link)
 }
+
+// Mend brings the link up. Of the routes over it, all of which ended when it
+// went down, the kernel brings back only those of its addresses.
+func (u Up) Mend(ctx context.Context) error { return u.Make(ctx) }
 
 func (u Up) Break(ctx context.Context) error {
 	if u.Found == "up" {
@@ -122,7 +126,7 @@ func (u Up) ownAddress() Address {
 
 func (u Up) Commands(v fact.Verb) []fact.Command {
 	switch {
-	case v == fact.Make:
+	case v == fact.Make, v == fact.Mend:
 		return []fact.Command{netns.IP(u.Netns, "link", "set", "dev", u.Link, "up")}
 	case v == fact.Show:
 		return []fact.Command{netns.IP(u.Netns, "link", "show", "dev", u.Link)}

@@ -93,7 +93,7 @@ func (s Setting) Probe(context.Context) (fact.Truth, error) {
 	case err != nil:
 		return fact.Truth{}, err
 	case value != plain(s.Value):
-		return fact.Other("%s is %s, not %s", s.Name, value, s.Value), nil
+		return fact.Mendable("%s is %s, not %s", s.Name, value, s.Value), nil
 	}
 	return fact.True(), nil
 }
@@ -104,6 +104,9 @@ func (s Setting) Make(context.Context) error {
 	}
 	return nil
 }
+
+// Mend writes the value. What was found before the first time stays remembered.
+func (s Setting) Mend(ctx context.Context) error { return s.Make(ctx) }
 
 // idle reports whether a setting that is not there is not needed either: one of
 // IPv6 on a kernel without it, or of a link of the host's own that has gone.
@@ -142,7 +145,7 @@ func (s Setting) Commands(v fact.Verb) []fact.Command {
 	switch {
 	case v == fact.Make && s.absent() && s.idle():
 		return nil
-	case v == fact.Make:
+	case v == fact.Make, v == fact.Mend:
 		return []fact.Command{netns.Cmd(s.Netns, "sysctl", "-qw", s.Name+"="+s.Value)}
 	case v == fact.Show:
 		return []fact.Command{netns.Cmd(s.Netns, "sysctl", s.Name)}

@@ -49,6 +49,14 @@ func (p Pair) Key() fact.Key {
 
 func (p Pair) Within() []fact.Key { return p.Of }
 
+// Needs is the namespace of the peer, where cnet makes it: a peer ends with it.
+func (p Pair) Needs() []fact.Key {
+	if p.PeerNetns == "" {
+		return nil
+	}
+	return []fact.Key{netns.KeyOf(p.PeerNetns)}
+}
+
 func (p Pair) Say() string {
 	if p.Peer == "" { // one end of a pair is all that Owned knows
 		return fmt.Sprintf("A cable leads from %s to somewhere.", netns.SayLink(p.Netns, p.Name))
@@ -151,6 +159,8 @@ func (p Pair) Commands(v fact.Verb) []fact.Command {
 		return cmds
 	case fact.Break:
 		return []fact.Command{netns.IP(p.Netns, "link", "del", "dev", p.Name)}
+	case fact.Mend:
+		return p.mendCommands()
 	}
 	return []fact.Command{
 		netns.IP(p.Netns, "-d", "link", "show", "dev", p.Name),

@@ -11,7 +11,9 @@ import (
 )
 
 // Probe looks at both ends: that they are a pair, and their MAC addresses, MTU
-// and alias. The ends know each other by number, each in its own namespace.
+// and alias. The ends know each other by number, each in its own namespace. A
+// pair of another alias is another's; one whose peer was renamed or moved away
+// has lost what was on it.
 func (p Pair) Probe(ctx context.Context) (fact.Truth, error) {
 	near, err := netns.FindLink(ctx, p.Netns, p.Name)
 	if err != nil || near == nil {
@@ -34,8 +36,12 @@ func (p Pair) Probe(ctx context.Context) (fact.Truth, error) {
 	if !joined {
 		return fact.Other("%s is not the other end of %s", netns.SayLink(p.PeerNetns, p.Peer), p.Name), nil
 	}
-	if p.Alias != "" && near.Attrs().Alias != p.Alias {
-		return fact.Other("alias is %q, not %q", near.Attrs().Alias, p.Alias), nil
+	switch alias := near.Attrs().Alias; {
+	case p.Alias == "" || alias == p.Alias:
+	case alias == "":
+		return fact.Mendable("%s has lost its alias %q", p.Name, p.Alias), nil
+	default:
+		return fact.Other("alias is %q, not %q", alias, p.Alias), nil
 	}
 	if t := compare(near.Attrs(), p.MAC, p.MTU); t.State != fact.Holds {
 		return t, nil
@@ -69,9 +75,9 @@ func (p Pair) joined(ctx context.Context, near, far *netlink.LinkAttrs) (bool, e
 func compare(a *netlink.LinkAttrs, mac string, mtu int) fact.Truth {
 	switch {
 	case mac != "" && a.HardwareAddr.String() != strings.ToLower(mac):
-		return fact.Other("MAC of %s is %s, not %s", a.Name, a.HardwareAddr, mac)
+		return fact.Mendable("MAC of %s is %s, not %s; what is sent to it may not arrive", a.Name, a.HardwareAddr, mac)
 	case mtu > 0 && a.MTU != mtu:
-		return fact.Other("MTU of %s is %d, not %d", a.Name, a.MTU, mtu)
+		return fact.Mendable("MTU of %s is %d, not %d; packets of another size may be lost", a.Name, a.MTU, mtu)
 	}
 	return fact.True()
 }

@@ -79,11 +79,12 @@ func TestProbe(t *testing.T) {
 		{"as made", "true", fact.True()},
 		{"deleted", "ip link del web-eth0", fact.False()},
 		{"namespace deleted", "ip link del web-eth0; ip netns del web", fact.False()},
-		{"near MTU", "ip link set web-eth0 mtu 1300", fact.Other("MTU of web-eth0 is 1300, not 1400")},
-		{"far MTU", "ip -n web link set eth0 mtu 1300", fact.Other("MTU of eth0 is 1300, not 1400")},
-		{"near MAC", "ip link set web-eth0 address 0a:00:00:00:00:09", fact.Other("MAC of web-eth0 is 0a:00:00:00:00:09, not 0a:77:FF:00:00:02")},
-		{"far MAC", "ip -n web link set eth0 address 0a:00:00:00:00:09", fact.Other("MAC of eth0 is 0a:00:00:00:00:09, not 0a:77:0a:4d:00:02")},
+		{"near MTU", "ip link set web-eth0 mtu 1300", fact.Mendable("MTU of web-eth0 is 1300, not 1400; packets of another size may be lost")},
+		{"far MTU", "ip -n web link set eth0 mtu 1300", fact.Mendable("MTU of eth0 is 1300, not 1400; packets of another size may be lost")},
+		{"near MAC", "ip link set web-eth0 address 0a:00:00:00:00:09", fact.Mendable("MAC of web-eth0 is 0a:00:00:00:00:09, not 0a:77:FF:00:00:02; what is sent to it may not arrive")},
+		{"far MAC", "ip -n web link set eth0 address 0a:00:00:00:00:09", fact.Mendable("MAC of eth0 is 0a:00:00:00:00:09, not 0a:77:0a:4d:00:02; what is sent to it may not arrive")},
 		{"alias", "ip link set web-eth0 alias mine", fact.Other(`alias is "mine", not "cnet container web's link"`)},
+		{"no alias", "ip link set web-eth0 alias ''", fact.Mendable(`web-eth0 has lost its alias "cnet container web's link"`)},
 		{"moved", "ip -n web link set eth0 netns db", fact.Other("there is no web's eth0")},
 		{"renamed", "ip -n web link set eth0 name eth9", fact.Other("there is no web's eth0")},
 		{"another bridge", "ip link del web-eth0; ip link add name web-eth0 type bridge; ip -n web link add eth0 type bridge", fact.Other("web-eth0 is a bridge link, not a veth")},
@@ -101,6 +102,9 @@ func TestProbe(t *testing.T) {
 				hosttest.Sh(t, c.script)
 				if got, err := full().Probe(ctx); err != nil || got != c.want {
 					t.Errorf("%v %v, want %v", got, err, c.want)
+				}
+				if c.want.InPlace {
+					hosttest.TwoMends(t, full(), c.script)
 				}
 			})
 		})
@@ -142,7 +146,7 @@ func TestOwned(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	got := ""
-	for _, v := range []fact.Verb{fact.Make, fact.Break, fact.Show} {
+	for _, v := range []fact.Verb{fact.Make, fact.Break, fact.Mend, fact.Show} {
 		for _, c := range full().Commands(v) {
 			got += c.String() + "\n"
 		}
@@ -150,6 +154,8 @@ func TestCommands(t *testing.T) {
 	const want = `ip link add name web-eth0 address 0a:77:FF:00:00:02 mtu 1400 type veth peer name eth0 address 0a:77:0a:4d:00:02 mtu 1400 netns web
 ip link set dev web-eth0 alias 'cnet container web'\''s link'
 ip link del dev web-eth0
+ip link set dev web-eth0 address 0a:77:FF:00:00:02 mtu 1400 alias 'cnet container web'\''s link'
+ip -n web link set dev eth0 address 0a:77:0a:4d:00:02 mtu 1400
 ip -d link show dev web-eth0
 ip -n web -d link show dev eth0
 `
