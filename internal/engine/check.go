@@ -70,7 +70,7 @@ func (e *Engine) probeNow(ctx context.Context) ([]Finding, error) {
 
 func holdAll(found []Finding) bool {
 	for _, f := range found {
-		if f.Err != nil || f.Stray || f.Truth.State != fact.Holds {
+		if !f.OK() {
 			return false
 		}
 	}
