@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -236,7 +237,35 @@ func (e *Engine) files(before, after state) ([]store.File, error) {
 		}
 		list = append(list, changed...)
 	}
+	inTurn(list, before.topo, after.topo)
 	return list, nil
+}
+
+// inTurn sorts files so that a power cut in between leaves nothing that stands on
+// what is missing: networks are written before containers, these before those that
+// share their namespaces, and removed the other way round.
+func inTurn(list []store.File, before, after topology.Topology) {
+	turn := func(f store.File) int {
+		if f.Content == nil {
+			return last - rank(f.Path, before)
+		}
+		return rank(f.Path, after)
+	}
+	sort.SliceStable(list, func(i, j int) bool { return turn(list[i]) < turn(list[j]) })
+}
+
+const last = 10
+
+// rank is how many kinds of objects an object's own stands on.
+func rank(path string, t topology.Topology) int {
+	kind, name := filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".json")
+	if kind == kinds()[0] {
+		return 0
+	}
+	if c, err := t.Container(name); err == nil && kind == kinds()[1] && c.Share != "" {
+		return 2
+	}
+	return 1
 }
 
 // changes are the files that come from was to is.

@@ -144,19 +144,18 @@ func (s Store) Tidy() error {
 	return nil
 }
 
-// Settle puts staged files in place and removes the others.
+// Settle puts staged files in place and removes the others, in this order on the
+// disk too.
 func (s Store) Settle(files []File) error {
-	dirs := make(map[string]bool)
-	for _, f := range files {
-		dirs[filepath.Dir(f.Path)] = true
+	for i, f := range files {
 		for _, path := range s.places(f.Path) {
 			if err := s.settle(path, f.Content == nil); err != nil {
 				return err
 			}
 		}
-	}
-	for _, dir := range sorted(dirs) {
-		if s.Lasting(dir) {
+		dir := filepath.Dir(f.Path)
+		last := i == len(files)-1 || filepath.Dir(files[i+1].Path) != dir
+		if last && s.Lasting(dir) {
 			if err := syncDir(dir); err != nil {
 				return err
 			}
