@@ -96,7 +96,7 @@ func (e *Engine) forget() error {
 // sweep breaks what carries cnet's mark though nothing is wanted any more.
 func (e *Engine) sweep(ctx context.Context, c Change) (Change, error) {
 	var stray []fact.Fact
-	for _, owned := range []func(context.Context) ([]fact.Fact, error){netns.Owned, bridge.Owned, veth.Owned, nat.Owned} {
+	for _, owned := range []func(context.Context) ([]fact.Fact, error){netns.OwnedFiles, netns.Owned, bridge.Owned, veth.Owned, nat.Owned} {
 		facts, err := owned(ctx)
 		if err != nil {
 			return c, explainFailure("reset", err)

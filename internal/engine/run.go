@@ -11,6 +11,7 @@ import (
 	"github.com/cnetlab/cnet/internal/store"
 	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/netns"
 )
 
 // carryOut makes a change true: kernel first, then files, with a journal around both.
@@ -98,6 +99,9 @@ func vacant(ctx context.Context, s fact.Step, broken map[fact.Key]bool) *fact.St
 		return nil
 	}
 	t, err := s.Fact.Probe(ctx)
+	if file, ok := s.Fact.(netns.File); ok && file.Left() {
+		return nil
+	}
 	if err == nil && t.State != fact.Absent {
 		err = fmt.Errorf("something of that name is there already: %w", fs.ErrExist)
 	}

@@ -3,13 +3,15 @@ package topology
 import (
 	"fmt"
 	"strings"
+
+	"github.com/cnetlab/cnet/pkg/netns"
 )
 
 // hosts is the text of a container's /etc/hosts: itself by name and alias
 // (hosts(5)). Members of a pod are all at its one address.
 func (c *compiler) hosts(k Container) string {
 	var b strings.Builder
-	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
+	b.WriteString(ownedBy(k) + "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	at := k.Networks
 	if k.Share != "" {
 		if owner, err := c.topo.Container(k.Share); err == nil {
@@ -33,6 +35,7 @@ func resolvConf(k Container) string {
 		return ""
 	}
 	var b strings.Builder
+	b.WriteString(ownedBy(k))
 	for _, s := range k.Nameservers {
 		fmt.Fprintf(&b, "nameserver %s\n", s)
 	}
@@ -41,3 +44,6 @@ func resolvConf(k Container) string {
 	}
 	return b.String()
 }
+
+// ownedBy is the first line of a file of the container.
+func ownedBy(k Container) string { return netns.Mark + "container " + k.Name + "\n" }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"golang.org/x/sys/unix"
@@ -75,13 +76,19 @@ func (f File) Mend(context.Context) error {
 	return errors.Join(err, out.Chmod(0o644), out.Close())
 }
 
-// Make fails with fs.ErrExist if there is a file already.
+// Make fails with fs.ErrExist if there is a file already, unless it is one that an
+// earlier cnet left (see [File.Left]).
 func (f File) Make(context.Context) error {
 	if dir := filepath.Dir(f.Path); isLink(dir) {
 		return &fs.PathError{Op: "use as a folder", Path: dir, Err: unix.ELOOP}
 	}
 	if err := mkdirAll(filepath.Dir(f.Path)); err != nil {
 		return err
+	}
+	if f.Left() {
+		if err := os.Remove(f.Path); err != nil {
+			return err
+		}
 	}
 	out, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -93,6 +100,17 @@ func (f File) Make(context.Context) error {
 		return errors.Join(err, os.Remove(f.Path))
 	}
 	return nil
+}
+
+// Left reports whether the file that is there bears cnet's mark, or is empty as a
+// power cut leaves it: an earlier cnet's, to be written anew.
+func (f File) Left() bool {
+	info, err := os.Lstat(f.Path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	content, err := os.ReadFile(f.Path)
+	return err == nil && (len(content) == 0 || strings.HasPrefix(string(content), Mark))
 }
 
 func (f File) Break(context.Context) error {

@@ -26,3 +26,30 @@ func Owned(context.Context) ([]fact.Fact, error) {
 	}
 	return facts, nil
 }
+
+// Mark is what the first line of a file begins with that is cnet's. A file outlives
+// a reboot, and must say itself whose it is.
+const Mark = "# cnet "
+
+// OwnedFiles returns the files below /etc/netns whose first line says that they
+// are cnet's ("# cnet ...").
+func OwnedFiles(context.Context) ([]fact.Fact, error) {
+	paths, err := filepath.Glob("/etc/netns/*/*")
+	if err != nil {
+		return nil, err
+	}
+	var facts []fact.Fact
+	for _, path := range paths {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(string(content), Mark) {
+			facts = append(facts, File{Path: path, Content: string(content)})
+		}
+	}
+	return facts, nil
+}
