@@ -57,11 +57,14 @@ func (a *app) showPlan(ch engine.Change) error {
 }
 
 // report shows what a change did.
-func (a *app) report(ch engine.Change) error {
+func (a *app) report(ch engine.Change) error { return a.reportAs(ch, summary) }
+
+// reportAs shows what a change did, to people in these lines.
+func (a *app) reportAs(ch engine.Change, lines func(engine.Change) []string) error {
 	if a.output != "" {
 		return a.data(resultOf(ch))
 	}
-	for _, line := range summary(ch) {
+	for _, line := range lines(ch) {
 		fmt.Fprintln(a.out, line)
 	}
 	for _, line := range notes6(ch) {

@@ -33,6 +33,8 @@ does not hold or there is a stray.`,
 				if err := a.data(findings(found)); err != nil {
 					return err
 				}
+			} else if idle, err := e.Idle(c.Context()); err == nil && idle && !verbose && len(bad) > 0 {
+				fmt.Fprintln(a.err, idleHint)
 			} else {
 				a.showFindings(found, bad, verbose)
 			}

@@ -14,11 +14,12 @@ func newListCmd(a *app) *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List containers",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			t, err := a.engine().Topology()
 			if err != nil {
 				return err
 			}
+			a.hintIdle(c.Context())
 			if a.output != "" {
 				return a.data(append([]topology.Container{}, t.Containers...))
 			}

@@ -156,7 +156,7 @@ func (a *app) commands() []group {
 	return []group{
 		{"build", []*cobra.Command{
 			newCreateCmd(a), newDeleteCmd(a), newConnectCmd(a), newDisconnectCmd(a),
-			newPublishCmd(a), newUnpublishCmd(a), newNetworkCmd(a), newApplyCmd(a), newRepairCmd(a), newResetCmd(a),
+			newPublishCmd(a), newUnpublishCmd(a), newNetworkCmd(a), newApplyCmd(a), newRepairCmd(a), newUpCmd(a), newDownCmd(a), newResetCmd(a),
 		}},
 		{"look", []*cobra.Command{newListCmd(a), newInspectCmd(a), newCheckCmd(a), newVerifyCmd(a), newDoctorCmd(a), newExportCmd(a)}},
 		{"work", []*cobra.Command{newExecCmd(a), newShellCmd(a), newServeCmd(a), newProbeCmd(a)}},

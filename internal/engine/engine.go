@@ -168,12 +168,33 @@ func (e *Engine) plan(ctx context.Context, s state, mutate Mutation) (Change, er
 	if err := mutate(&c.After, &host{ctx: ctx, firewall: e.Firewall, note: e.note}); err != nil {
 		return c, err
 	}
-	wanted := topology.Compile(c.After)
+	if err := awake(ctx, s, c.After); err != nil {
+		return c, err
+	}
 	var err error
-	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, wanted.Facts)); err != nil {
+	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, news(s, c.After))); err != nil {
 		return c, err
 	}
 	return c, feasible(c.Plan)
+}
+
+// news are the facts that a topology wants, without those that were wanted before
+// and were not made: to mend them is for Repair, and they stop no change to others.
+func news(s state, after topology.Topology) []fact.Fact {
+	unmade := make(map[fact.Key]fact.Fact)
+	for _, f := range topology.Compile(s.topo).Facts {
+		unmade[f.Key()] = f
+	}
+	for _, f := range s.made {
+		delete(unmade, f.Key())
+	}
+	var list []fact.Fact
+	for _, f := range topology.Compile(after).Facts {
+		if old, ok := unmade[f.Key()]; !ok || !fact.Same(old, f) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func (e *Engine) note(s string) {

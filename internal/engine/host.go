@@ -79,24 +79,28 @@ func (h *host) IPv6() error {
 	return nil
 }
 
-func (h *host) Namespace(path string) (uint64, error) {
+func (h *host) Namespace(path string) (topology.NamespaceID, error) {
 	what := "namespace " + path
 	if err := netns.Check(path); err != nil {
 		kind := fail.Usage
 		if errors.Is(err, fs.ErrNotExist) {
 			kind = fail.NotFound
 		}
-		return 0, fail.New(kind, what, "%w", err).Try("--netns with a path like /proc/PID/ns/net or /run/netns/NAME")
+		return topology.NamespaceID{}, fail.New(kind, what, "%w", err).Try("--netns with a path like /proc/PID/ns/net or /run/netns/NAME")
 	}
 	own, err := netns.Inode("/proc/thread-self/ns/net")
 	if err != nil {
-		return 0, err
+		return topology.NamespaceID{}, err
 	}
 	id, err := netns.Inode(path)
-	if err == nil && id == own {
-		return 0, fail.New(fail.Usage, what, "it is the host's own").Try("cnet create NAME, to make one")
+	if err != nil {
+		return topology.NamespaceID{}, err
 	}
-	return id, err
+	if id == own {
+		return topology.NamespaceID{}, fail.New(fail.Usage, what, "it is the host's own").Try("cnet create NAME, to make one")
+	}
+	boot, err := bootID()
+	return topology.NamespaceID{Inode: id, Boot: boot}, err
 }
 
 func (h *host) Exists(path string) bool {

@@ -37,6 +37,9 @@ func (e *Engine) mendAll(ctx context.Context, what string, s state, dry bool) (C
 	if err != nil {
 		return Change{}, explainFailure(what, err)
 	}
+	if err := learn(ctx, s, st.there); err != nil {
+		return Change{}, explainFailure(what, err)
+	}
 	there := append(st.there, append(unwanted(s.made, wanted), strays...)...)
 	c := Change{Before: s.topo, After: s.topo}
 	c.Plan = fact.Mending(fact.Diff(there, wanted.Facts, st.anew...), there, wanted.Facts, st.mend)
@@ -67,20 +70,40 @@ func standing(s state, wanted topology.Compiled, found []Finding) (st stand) {
 		if look.Err != nil || look.Truth.State == fact.Absent || foreign[k] || fact.DependsOn(f, foreign) {
 			continue
 		}
-		if m, ok := made[k]; ok {
+		m, known := made[k]
+		if known {
 			f = m
 		}
-		st.there = append(st.there, f)
 		_, mender := f.(fact.Mender)
+		_, value := f.(fact.Rememberer)
 		switch {
 		case look.Truth.State != fact.Differs:
 		case look.Truth.InPlace && mender:
 			st.mend = append(st.mend, k)
+		case value && !known:
+			continue // another's value, which is remembered and replaced
 		default:
 			st.anew = append(st.anew, k)
 		}
+		st.there = append(st.there, f)
 	}
 	return st
+}
+
+// learn has the values that cnet has not set, as far as the ledger knows, remember
+// what they are: that is what the host gets back in the end.
+func learn(ctx context.Context, s state, there []fact.Fact) error {
+	for i, f := range there {
+		r, ok := f.(fact.Rememberer)
+		if !ok || s.owner[f.Key()] != "" {
+			continue
+		}
+		var err error
+		if there[i], err = r.Remember(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // foreigners are the things of wanted names that somebody else has made. The
@@ -143,7 +166,7 @@ func (e *Engine) strays(ctx context.Context, made []fact.Fact, wanted topology.C
 		known[f.Key()] = true
 	}
 	var list []fact.Fact
-	for _, owned := range []func(context.Context) ([]fact.Fact, error){bridge.Owned, veth.Owned} {
+	for _, owned := range []func(context.Context) ([]fact.Fact, error){netns.OwnedFiles, bridge.Owned, veth.Owned} {
 		facts, err := owned(ctx)
 		if err != nil {
 			return nil, err
@@ -269,7 +292,7 @@ func unmended(ctx context.Context, what string, done int, failed []*fact.StepErr
 		return nil
 	}
 	f := explainFailure(what, failed[0])
-	if f.Kind == fail.Failed {
+	if f.Kind == fail.Failed || f.Kind == fail.Conflict || done > 0 {
 		f.Kind = fail.Unmet
 	}
 	if n := len(failed) - 1; n > 0 {

@@ -57,7 +57,7 @@ func enterNetwork(container, path string) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EINVAL): // the latter: a file without its mount
-		return fail.New(fail.Failed, "enter "+container, "its network namespace %s %w", path, ErrNoNamespace).Try("cnet repair")
+		return fail.New(fail.Failed, "enter "+container, "its network namespace %s %w", path, ErrNoNamespace).Try("cnet up")
 	case err != nil:
 		return refused(container, "enter its network namespace "+path, err)
 	}

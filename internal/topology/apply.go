@@ -53,10 +53,10 @@ func (r rebuilt) Exists(path string) bool {
 }
 
 // Namespace knows an adopted namespace by its pin: the process may have ended.
-func (r rebuilt) Namespace(path string) (uint64, error) {
+func (r rebuilt) Namespace(path string) (NamespaceID, error) {
 	for _, c := range r.before.Containers {
 		if c.Netns == path && c.NetnsID != 0 {
-			return c.NetnsID, nil
+			return NamespaceID{c.NetnsID, c.NetnsBoot}, nil
 		}
 	}
 	return r.Host.Namespace(path)

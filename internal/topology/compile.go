@@ -2,6 +2,7 @@ package topology
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/cnetlab/cnet/pkg/bridge"
 	"github.com/cnetlab/cnet/pkg/fact"
@@ -139,7 +140,7 @@ func (c *compiler) container(k Container) {
 	case k.Netns == path:
 	case k.Netns != "":
 		c.add(HostOwner, netns.Dir{Path: "/run/netns"})
-		c.add(owner, netns.Bind{Path: path, Source: k.Netns, ID: k.NetnsID})
+		c.add(owner, netns.Bind{Path: path, Source: k.Netns, ID: k.NetnsID, Boot: k.NetnsBoot})
 	case k.Share != "":
 		c.add(owner, netns.Bind{Path: path, Source: NetnsPath(k.Share)})
 	default:
@@ -154,6 +155,10 @@ func (c *compiler) container(k Container) {
 		c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/resolv.conf", Content: text})
 	}
 }
+
+// OfProcess reports whether the container adopted a process's namespace, which
+// has no other name than the process's number.
+func (k Container) OfProcess() bool { return strings.HasPrefix(k.Netns, "/proc/") }
 
 // source is the path of an adopted namespace before it is pinned.
 func (k Container) source() string {

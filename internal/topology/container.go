@@ -26,7 +26,7 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 	if _, err := t.Container(s.Name); err == nil {
 		return fail.New(fail.Conflict, what, "there is one of that name").Try("cnet inspect %s", s.Name)
 	}
-	path, id := NetnsPath(s.Name), uint64(0)
+	path, id := NetnsPath(s.Name), NamespaceID{}
 	switch {
 	case s.Netns != "" && s.Share != "":
 		return fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
@@ -47,7 +47,7 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 		return fail.New(fail.Conflict, what, "%s exists, and cnet did not make it", path).
 			Try("cnet create %s --netns %s, to adopt it", s.Name, path)
 	}
-	c := Container{Name: s.Name, Netns: s.Netns, NetnsID: id, Share: s.Share}
+	c := Container{Name: s.Name, Netns: s.Netns, NetnsID: id.Inode, NetnsBoot: id.Boot, Share: s.Share}
 	c.Nameservers, c.Search = h.Resolvers()
 	at := sort.Search(len(t.Containers), func(i int) bool { return t.Containers[i].Name >= c.Name })
 	t.Containers = append(t.Containers, Container{})
@@ -58,13 +58,13 @@ func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
 
 // adoptable identifies the namespace to adopt; one that a container has already
 // is refused.
-func (t *Topology) adoptable(name, path string, h Host) (id uint64, err error) {
+func (t *Topology) adoptable(name, path string, h Host) (id NamespaceID, err error) {
 	if id, err = h.Namespace(path); err != nil {
-		return 0, err
+		return id, err
 	}
 	for _, c := range t.Containers {
 		if other, err := h.Namespace(NetnsPath(c.Name)); err == nil && other == id {
-			return 0, fail.New(fail.Conflict, "container "+name, "%s is the namespace of container %s", path, c.Name).
+			return id, fail.New(fail.Conflict, "container "+name, "%s is the namespace of container %s", path, c.Name).
 				Try("cnet create %s --share %s", name, c.Name)
 		}
 	}

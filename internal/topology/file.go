@@ -157,7 +157,7 @@ func (t Topology) Text() ([]byte, error) { return YAML(t.portable()) }
 func (t Topology) portable() Topology {
 	t = t.Clone()
 	for i := range t.Containers {
-		t.Containers[i].NetnsID = 0
+		t.Containers[i].NetnsID, t.Containers[i].NetnsBoot = 0, ""
 	}
 	return t
 }

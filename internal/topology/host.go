@@ -24,9 +24,16 @@ type Host interface {
 	IPv6() error
 	// Namespace identifies the network namespace at path. What is none, or is
 	// the host's own, is an error.
-	Namespace(path string) (id uint64, err error)
+	Namespace(path string) (NamespaceID, error)
 	// Exists reports whether a file is at path.
 	Exists(path string) bool
+}
+
+// NamespaceID tells one namespace from all others. The number is given again: to
+// a later namespace, and in another boot.
+type NamespaceID struct {
+	Inode uint64
+	Boot  string // /proc/sys/kernel/random/boot_id
 }
 
 // Taken is a prefix of the host and words for what holds it.

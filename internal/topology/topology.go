@@ -59,6 +59,8 @@ type Container struct {
 	// NetnsID is the inode number of the adopted namespace: a process number
 	// in Netns may be another's by now.
 	NetnsID uint64 `json:"netns_id,omitempty" yaml:"netns_id"`
+	// NetnsBoot is the boot in which NetnsID was that number (random(4)).
+	NetnsBoot string `json:"netns_boot,omitempty" yaml:"netns_boot"`
 	// Share names the container whose namespace this one joins.
 	Share       string       `json:"share,omitempty" yaml:"share"`
 	Nameservers []string     `json:"nameservers,omitempty" yaml:"nameservers"`

@@ -28,8 +28,8 @@ func (plain) RAUplinks() ([]string, error)    { return []string{"uplink0"}, nil 
 func (plain) Resolvers() ([]string, []string) { return []string{"192.0.2.53"}, []string{"example.org"} }
 func (h plain) Listener(Port) (string, error) { return h.listener, nil }
 func (plain) IPv6() error                     { return nil }
-func (plain) Namespace(path string) (uint64, error) {
-	return uint64(crc32.ChecksumIEEE([]byte(path))), nil
+func (plain) Namespace(path string) (NamespaceID, error) {
+	return NamespaceID{Inode: uint64(crc32.ChecksumIEEE([]byte(path))), Boot: "a-boot"}, nil
 }
 func (plain) Exists(path string) bool  { return path == "/run/netns/foreign" }
 func prefix(s string) netip.Prefix     { return netip.MustParsePrefix(s) }

@@ -46,6 +46,13 @@ func Diff(made, wanted []Fact, anew ...Key) Plan {
 			broken[f.Key()] = true
 		}
 	}
+	there := index(made)
+	for k, f := range want {
+		// What is brought into being is another than what is kept has known.
+		if _, ok := f.(Creator); ok && there[k] == nil {
+			broken[k] = true
+		}
+	}
 	for _, f := range made {
 		// What is kept cannot stand on something broken: it is made anew.
 		if kept[f.Key()] && DependsOn(f, broken) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/cnetlab/cnet/pkg/fact"
@@ -27,6 +28,10 @@ type Bind struct {
 	// ID is the inode number of the namespace meant; 0 is whichever is at
 	// Source. A process number is used again, and then is another's.
 	ID uint64 `json:"id,omitempty"`
+	// Boot is the boot in which ID was that number (random(4)); empty is this one.
+	// In another boot the fact is about whichever namespace is at Source, but for
+	// that of a process: its number says nothing then.
+	Boot string `json:"boot,omitempty"`
 }
 
 func (b Bind) Key() fact.Key { return fact.Key{Kind: "netns.bind", Name: b.Path} }
@@ -37,6 +42,9 @@ func (b Bind) Say() string {
 
 // Creates marks a [fact.Creator].
 func (Bind) Creates() {}
+
+// Needs are the namespaces that Source may be the name of.
+func (b Bind) Needs() []fact.Key { return []fact.Key{KeyOf(b.Source), Bind{Path: b.Source}.Key()} }
 
 func (b Bind) Why() string {
 	return "The namespace could not be named, and would end with its last process."
@@ -49,7 +57,11 @@ func (b Bind) Probe(context.Context) (fact.Truth, error) {
 	if err != nil || t.State != fact.Holds {
 		return t, err
 	}
-	if b.ID != 0 {
+	before, err := b.before()
+	if err != nil {
+		return fact.Truth{}, err
+	}
+	if b.ID != 0 && !before {
 		id, err := Inode(b.Path)
 		if err == nil && id != b.ID {
 			return fact.Other("%s is namespace %d, not %d", b.Path, id, b.ID), nil
@@ -84,7 +96,14 @@ func (b Bind) Make(context.Context) error {
 
 // meant checks that Source is the namespace of the fact.
 func (b Bind) meant() error {
-	if err := Check(b.Source); err != nil || b.ID == 0 {
+	before, err := b.before()
+	if err != nil {
+		return err
+	}
+	if before && strings.HasPrefix(b.Source, "/proc/") {
+		return fmt.Errorf("%s is of a process of an earlier boot: %w", b.Source, fs.ErrNotExist)
+	}
+	if err := Check(b.Source); err != nil || b.ID == 0 || before {
 		return err
 	}
 	id, err := Inode(b.Source)
@@ -92,6 +111,15 @@ func (b Bind) meant() error {
 		return fmt.Errorf("%s is another namespace by now: %w", b.Source, fs.ErrNotExist)
 	}
 	return err
+}
+
+// before reports whether ID is of an earlier boot.
+func (b Bind) before() (bool, error) {
+	if b.Boot == "" {
+		return false, nil
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(boot)) != b.Boot, err
 }
 
 func (b Bind) Break(ctx context.Context) error {

@@ -12,6 +12,8 @@ var scenarios = []scenario{
 			network create back --subnet 192.168.50.0/24 --gateway 192.168.50.254 --mtu 1400
 			connect web back
 			connect cache back --default-route=false
+			down
+			up
 
 			publish web 8080:80 5353:53/udp 9000-9010:9100-9110 127.0.0.1:7000:70
 			publish db 192.0.2.7:8080:80/sctp 8081:81
@@ -43,6 +45,10 @@ var scenarios = []scenario{
 			network create own --subnet6 fd12:3456:789a::/64 --gateway6 fd12:3456:789a::9
 			connect web own
 			create db --network own
+			down
+			down
+			up
+			up
 			unpublish web 9090:90
 
 			disconnect web six
@@ -74,6 +80,8 @@ var scenarios = []scenario{
 			connect b apart
 			network create inner --driver ptp --internal
 			connect b inner
+			down
+			up
 
 			unpublish a
 			delete a
@@ -110,6 +118,8 @@ var scenarios = []scenario{
 
 			connect box
 			create beside --share box
+			down
+			up
 			disconnect job
 
 			delete box beside
@@ -165,6 +175,8 @@ var scenarios = []scenario{
 		typed: `
 			create web --publish 8080:80
 			create db --network default --publish 127.0.0.1:5432:5432
+			down
+			up
 
 			delete web`,
 	},

@@ -30,8 +30,9 @@ type scenario struct {
 //	B  a twin of A. The script that --dry-run prints is run by `sh -e`.
 //	C  a host as A was found. The script of `cnet export --script` is run.
 //	D  the same. The file of `cnet export` is applied.
+//	E  the same in another boot, with the files of A. `cnet up` is run.
 //
-// The worlds must be wired alike: B after each line, C and D after each paragraph. At the end comes a reset, and
+// The worlds must be wired alike: B after each line, the others after each paragraph. At the end comes a reset, and
 // A and B must be as they were found. Every kind of fact must have occurred.
 func TestWorlds(t *testing.T) {
 	seen := kinds{list: make(map[string]bool)}
@@ -106,7 +107,34 @@ func (s scenario) exports(t *testing.T, a *world, want, typed string) {
 	if diff := cmp.Diff(lasting(a.files()), lasting(d.files())); diff != "" {
 		t.Errorf("the files of A and D differ after\n%s:\n%s", typed, diff)
 	}
+	s.reboot(t, a, want, typed)
 }
+
+// reboot makes what A has once more in another boot. What a process has of it is
+// gone with the process; that has tests of its own.
+func (s scenario) reboot(t *testing.T, a *world, want, typed string) {
+	t.Helper()
+	files := a.files()
+	for _, content := range files {
+		if strings.Contains(content, `"netns": "/proc/`) {
+			return
+		}
+	}
+	e := s.world(t, "E")
+	e.setFiles(files)
+	e.sh(otherBoot)
+	e.cnet("", "up")
+	alike(t, "A and E, where it was made again after a reboot, differ after\n"+typed, want, e.snapshot())
+	if diff := cmp.Diff(lasting(files), lasting(e.files())); diff != "" {
+		t.Errorf("the files of A and E differ after\n%s:\n%s", typed, diff)
+	}
+}
+
+// otherBoot gives a host another boot id.
+const otherBoot = `
+	sed 's/^......../00000000/' /proc/sys/kernel/random/boot_id > /run/boot_id
+	mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
+`
 
 // lasting are the files that survive a reboot.
 func lasting(files map[string]string) map[string]string {
