@@ -16,6 +16,7 @@ pages   = $(share)/man/man1
 bash    = $(share)/bash-completion/completions/cnet
 zsh     = $(share)/zsh/site-functions/_cnet
 fish    = $(share)/fish/vendor_completions.d/cnet.fish
+unit    = $(DESTDIR)$(PREFIX)/lib/systemd/system/cnet.service
 
 .PHONY: build
 build: ## build ./cnet, static
@@ -56,17 +57,19 @@ lint: ## formatting, vet, staticcheck
 
 # Where there is no Go (sudo may not find it), what was built before is installed.
 .PHONY: install
-install: $(if $(shell command -v go),build) ## install cnet, completion and man pages under PREFIX
+install: $(if $(shell command -v go),build) ## install cnet, completion, man pages and a systemd unit under PREFIX
 	install -D -m 755 cnet $(DESTDIR)$(PREFIX)/bin/cnet
 	mkdir -p $(dir $(bash) $(zsh) $(fish)) $(pages)
 	./cnet completion bash >$(bash)
 	./cnet completion zsh >$(zsh)
 	./cnet completion fish >$(fish)
 	./cnet man $(pages)
+	mkdir -p $(dir $(unit))
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' scripts/cnet.service >$(unit)
 
 .PHONY: uninstall
 uninstall: ## remove what install made
-	rm -f $(DESTDIR)$(PREFIX)/bin/cnet $(bash) $(zsh) $(fish) $(pages)/cnet.1 $(pages)/cnet-*.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/cnet $(bash) $(zsh) $(fish) $(unit) $(pages)/cnet.1 $(pages)/cnet-*.1
 
 .PHONY: clean
 clean: ## remove what was built

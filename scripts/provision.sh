@@ -1,7 +1,8 @@
 #!/bin/sh
 # Make a Debian or Ubuntu machine a cnet lab: install what cnet uses, a Go that
-# can build it, and cnet itself with its completion and man pages. Run it as
-# root, as often as you like: what is there already is left alone.
+# can build it, and cnet itself with its completion and man pages; and have
+# systemd bring its networks up at boot. Run it as root, as often as you like:
+# what is there already is left alone.
 #
 #   scripts/provision.sh                        build this source tree and install it
 #   CNET_BINARY=./cnet scripts/provision.sh     install a binary built elsewhere (needs no Go)
@@ -10,6 +11,7 @@
 set -eu
 
 prefix=/usr/local
+unit=$prefix/lib/systemd/system/cnet.service
 source=$(cd "$(dirname "$0")/.." && pwd)
 
 # iputils-ping and tcpdump are for the people in the lab, the rest is for cnet:
@@ -43,6 +45,7 @@ main() {
 		install_go
 		install_source
 	fi
+	enable_unit
 	say "installed $prefix/bin/cnet $("$prefix/bin/cnet" version | sed -n '1s/^cnet *//p')"
 }
 
@@ -134,6 +137,16 @@ install_binary() {
 	mkdir -p "$prefix/share/bash-completion/completions" "$prefix/share/man/man1"
 	"$prefix/bin/cnet" completion bash >"$prefix/share/bash-completion/completions/cnet"
 	"$prefix/bin/cnet" man "$prefix/share/man/man1"
+	install -D -m 644 "$source/scripts/cnet.service" "$unit"
+}
+
+# enable_unit has systemd, where it is, run "cnet up" now and at every boot.
+enable_unit() {
+	command -v systemctl >/dev/null || return 0
+	systemctl --quiet enable cnet.service
+	[ -d /run/systemd/system ] || return 0 # not running: a system that is being made
+	systemctl daemon-reload
+	systemctl start cnet.service
 }
 
 main
