@@ -44,6 +44,13 @@ soak: ## COUNT (20000) lives of a container, and what is left; an hour or two
 	CNET_SOAK=$(or $(COUNT),20000) CNET_SOAK_TABLE=$(CURDIR)/build/soak go test -count=1 -timeout=12h -run '^TestSoak$$' ./test/e2e
 	@tail -n 3 build/soak.*
 
+.PHONY: long
+long: ## the tests that can be thorough, thoroughly: every crash, crowd, neighbour
+	@mkdir -p build
+	@CNET_LONG=1 go test -count=1 -timeout=6h -v ./test/e2e \
+		-run '^Test(Crash|RandomKills|PowerCut|Crowd|Readers|Neighbours|NeighboursLater|Meddle|Worlds)$$' >build/long.txt; \
+	status=$$?; grep -E '^(---|ok|FAIL)|[0-9]+ (points|commands|rounds|rows|reboots)' build/long.txt; exit $$status
+
 .PHONY: fmt
 fmt: ## format the sources
 	gofmt -w $(sources)

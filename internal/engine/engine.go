@@ -154,7 +154,7 @@ func (e *Engine) take(ctx context.Context, what string) (unlock func(), err erro
 	}
 	l, err := e.Store.Lock(ctx, e.Wait, what)
 	if err != nil {
-		return nil, err
+		return nil, explainFailure(what, err)
 	}
 	return func() {
 		e.Store.Clear()

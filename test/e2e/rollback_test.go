@@ -101,11 +101,11 @@ var failures = []struct {
 		away:     "umount /run/cnet; rm -r /run/copy",
 	},
 	{
-		name: "a state folder that cannot be written", typed: "create db --network lab", code: 1, says: "read-only",
+		name: "a state folder that cannot be written", typed: "create db --network lab", code: 8, says: "read-only",
 		obstacle: "mount --bind /var/lib/cnet /var/lib/cnet; mount -o remount,bind,ro /var/lib/cnet", away: "umount /var/lib/cnet",
 	},
 	{
-		name: "a run folder that cannot be written", typed: "publish web 8080:80", code: 1, says: "read-only",
+		name: "a run folder that cannot be written", typed: "publish web 8080:80", code: 8, says: "read-only",
 		obstacle: "mount --bind /run/cnet /run/cnet; mount -o remount,bind,ro /run/cnet", away: "umount /run/cnet",
 	},
 }
