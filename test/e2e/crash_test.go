@@ -77,6 +77,10 @@ var crashes = []crash{
 		typed: "up", back: "down", again: true, piecemeal: true,
 	},
 	{
+		name: "verify", found: "cnet network create lab; cnet create web --network lab --publish 8080:80",
+		typed: "verify web --from outside --silence 100ms", back: "check", again: true,
+	},
+	{
 		name: "reset", found: "cnet network create lab --ipv6; cnet create web --network lab --publish 8080:80",
 		typed: "reset", again: true, piecemeal: true,
 	},
