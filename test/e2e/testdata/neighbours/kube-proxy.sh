@@ -1,10 +1,13 @@
 # A node of Kubernetes, kube-proxy in its mode iptables, with one service of a
 # cluster address and a node port.
 sysctl -qw net.ipv4.ip_forward=1
-first() {
+sysctl -qw net.ipv4.conf.all.route_localnet=1 # node ports at 127.0.0.1
+
+# insert adds a rule at the head where it is missing; a second start leaves it
+# where it is.
+insert() {
 	table=$1; shift
-	while iptables -t $table -D "$@" 2> /dev/null; do :; done
-	iptables -t $table -I "$@"
+	iptables -t $table -C "$@" 2> /dev/null || iptables -t $table -I "$@"
 }
 iptables-restore --noflush <<-END
 	*mangle
@@ -24,14 +27,17 @@ iptables-restore --noflush <<-END
 	-A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 	COMMIT
 	*nat
+	:KUBE-EXT-A - [0:0]
 	:KUBE-MARK-MASQ - [0:0]
 	:KUBE-NODEPORTS - [0:0]
 	:KUBE-POSTROUTING - [0:0]
 	:KUBE-SEP-A - [0:0]
 	:KUBE-SERVICES - [0:0]
 	:KUBE-SVC-A - [0:0]
+	-A KUBE-EXT-A -j KUBE-MARK-MASQ
+	-A KUBE-EXT-A -j KUBE-SVC-A
 	-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
-	-A KUBE-NODEPORTS -p tcp --dport 30080 -j KUBE-SVC-A
+	-A KUBE-NODEPORTS -p tcp --dport 30080 -j KUBE-EXT-A
 	-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
 	-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
 	-A KUBE-POSTROUTING -j MASQUERADE --random-fully
@@ -43,18 +49,18 @@ iptables-restore --noflush <<-END
 	-A KUBE-SVC-A -j KUBE-SEP-A
 	COMMIT
 END
-first nat POSTROUTING -j KUBE-POSTROUTING
-first nat PREROUTING -j KUBE-SERVICES
-first nat OUTPUT -j KUBE-SERVICES
+insert nat POSTROUTING -j KUBE-POSTROUTING
+insert nat PREROUTING -j KUBE-SERVICES
+insert nat OUTPUT -j KUBE-SERVICES
 new="-m conntrack --ctstate NEW -j"
-first filter INPUT $new KUBE-EXTERNAL-SERVICES
-first filter INPUT -j KUBE-NODEPORTS
-first filter INPUT $new KUBE-PROXY-FIREWALL
-first filter INPUT -j KUBE-FIREWALL
-first filter FORWARD $new KUBE-EXTERNAL-SERVICES
-first filter FORWARD $new KUBE-SERVICES
-first filter FORWARD -j KUBE-FORWARD
-first filter FORWARD $new KUBE-PROXY-FIREWALL
-first filter OUTPUT $new KUBE-SERVICES
-first filter OUTPUT $new KUBE-PROXY-FIREWALL
-first filter OUTPUT -j KUBE-FIREWALL
+insert filter INPUT $new KUBE-EXTERNAL-SERVICES
+insert filter INPUT -j KUBE-NODEPORTS
+insert filter INPUT $new KUBE-PROXY-FIREWALL
+insert filter INPUT -j KUBE-FIREWALL
+insert filter FORWARD $new KUBE-EXTERNAL-SERVICES
+insert filter FORWARD $new KUBE-SERVICES
+insert filter FORWARD -j KUBE-FORWARD
+insert filter FORWARD $new KUBE-PROXY-FIREWALL
+insert filter OUTPUT $new KUBE-SERVICES
+insert filter OUTPUT $new KUBE-PROXY-FIREWALL
+insert filter OUTPUT -j KUBE-FIREWALL

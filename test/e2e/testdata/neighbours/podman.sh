@@ -14,7 +14,10 @@ table inet netavark {
 	chain NETAVARK-ISOLATION-1 {
 	}
 	chain NETAVARK-ISOLATION-2 {
+	}
+	chain NETAVARK-ISOLATION-3 {
 		oifname "podman0" drop
+		jump NETAVARK-ISOLATION-2
 	}
 	chain nv_2f259bab_10_88_0_0_nm16 {
 		ip daddr 10.88.0.0/16 accept
@@ -23,7 +26,7 @@ table inet netavark {
 	chain nv_2f259bab_10_88_0_0_nm16_dnat {
 		ip saddr 10.88.0.0/16 tcp dport 8888 jump NETAVARK-HOSTPORT-SETMARK
 		ip saddr 127.0.0.1 tcp dport 8888 jump NETAVARK-HOSTPORT-SETMARK
-		tcp dport 8888 dnat ip to 10.88.0.2:80
+		tcp dport 8888 ct mark set meta mark | 0x00001000 dnat ip to 10.88.0.2:80
 	}
 	chain NETAVARK-HOSTPORT-DNAT {
 		tcp dport 8888 jump nv_2f259bab_10_88_0_0_nm16_dnat
@@ -35,6 +38,7 @@ table inet netavark {
 	chain FORWARD {
 		type filter hook forward priority filter; policy accept;
 		ct state invalid drop
+		ct mark & 0x00001000 == 0x00001000 accept
 		jump NETAVARK-ISOLATION-1
 		ip daddr 10.88.0.0/16 ct state established,related accept
 		ip saddr 10.88.0.0/16 accept
