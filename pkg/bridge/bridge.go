@@ -93,7 +93,10 @@ func (b Bridge) Make(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create bridge %s: %w", b.Name, err)
 	}
-	if err := b.configure(ctx, ""); err != nil {
+	if err = fact.Reach(ctx, "configure "+b.Name); err == nil {
+		err = b.configure(ctx, "")
+	}
+	if err != nil {
 		return errors.Join(err, b.Break(ctx))
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/cnetlab/cnet/pkg/fact"
 )
 
 // commandError is a command that failed, with what it printed.
@@ -92,6 +94,9 @@ func restore(ctx context.Context, ipv6 bool, list lines) error {
 		if strings.ContainsAny(l.String(), "\n\r\x00") {
 			return fmt.Errorf("rule %q holds a line break", l.words)
 		}
+	}
+	if err := fact.Reach(ctx, program(ipv6)+"-restore"); err != nil {
+		return err
 	}
 	_, err := run(context.WithoutCancel(ctx), program(ipv6)+"-restore", list.text(), "--noflush", "-w", strconv.Itoa(lockSeconds(ctx)))
 	return err

@@ -83,10 +83,10 @@ func (b Bind) Probe(context.Context) (fact.Truth, error) {
 // Make fails with fs.ErrExist if the path is taken, with [ErrNotNamespace] if
 // the source is something else, and with fs.ErrNotExist if it is another
 // namespace than the one meant.
-func (b Bind) Make(context.Context) error {
+func (b Bind) Make(ctx context.Context) error {
 	err := b.meant()
 	if err == nil {
-		err = pin(b.Path, func() error { return mount(b.Source, b.Path, unix.MS_BIND) })
+		err = pin(ctx, b.Path, func() error { return mount(b.Source, b.Path, unix.MS_BIND) })
 	}
 	if err != nil {
 		return fmt.Errorf("pin network namespace %s: %w", Say(b.Path), err)

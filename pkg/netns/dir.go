@@ -59,18 +59,31 @@ func (d Dir) Probe(context.Context) (fact.Truth, error) {
 	return fact.Other("%s is a mount that is not shared", d.Path), nil
 }
 
-func (d Dir) Make(context.Context) error {
+func (d Dir) Make(ctx context.Context) error {
 	found, err := d.look()
 	if err != nil || found == "mount" {
 		return err
 	}
+	if err := d.share(ctx, found); err != nil {
+		return errors.Join(err, d.Break(ctx))
+	}
+	return nil
+}
+
+func (d Dir) share(ctx context.Context, found string) error {
 	if err := mkdirAll(d.Path); err != nil {
+		return err
+	}
+	if err := fact.Reach(ctx, "mount "+d.Path); err != nil {
 		return err
 	}
 	if found != "private" {
 		if err := mount(d.Path, d.Path, unix.MS_BIND|unix.MS_REC); err != nil {
 			return err
 		}
+	}
+	if err := fact.Reach(ctx, "share "+d.Path); err != nil {
+		return err
 	}
 	return mount("", d.Path, unix.MS_SHARED)
 }

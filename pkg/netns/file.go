@@ -78,7 +78,7 @@ func (f File) Mend(context.Context) error {
 
 // Make fails with fs.ErrExist if there is a file already, unless it is one that an
 // earlier cnet left (see [File.Left]).
-func (f File) Make(context.Context) error {
+func (f File) Make(ctx context.Context) error {
 	if dir := filepath.Dir(f.Path); isLink(dir) {
 		return &fs.PathError{Op: "use as a folder", Path: dir, Err: unix.ELOOP}
 	}
@@ -94,10 +94,12 @@ func (f File) Make(context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = out.WriteString(f.Content)
+	if err = fact.Reach(ctx, "write "+f.Path); err == nil {
+		_, err = out.WriteString(f.Content)
+	}
 	// The mode must not depend on the umask.
 	if err = errors.Join(err, out.Chmod(0o644), out.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Path))
+		return errors.Join(err, f.Break(ctx))
 	}
 	return nil
 }

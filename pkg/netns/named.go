@@ -31,8 +31,8 @@ func (n Named) Why() string {
 func (n Named) Probe(context.Context) (fact.Truth, error) { return truth(n.Path) }
 
 // Make fails with fs.ErrExist if the path is taken.
-func (n Named) Make(context.Context) error {
-	err := pin(n.Path, func() error {
+func (n Named) Make(ctx context.Context) error {
+	err := pin(ctx, n.Path, func() error {
 		return onThread(func() error {
 			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 				return err

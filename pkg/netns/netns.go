@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -133,13 +134,16 @@ func truth(path string) (fact.Truth, error) {
 
 // pin makes an empty file at path and lets mount put a namespace on it. On
 // failure nothing is left.
-func pin(path string, mount func() error) error {
+func pin(ctx context.Context, path string, mount func() error) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
 	if err != nil {
 		return err
 	}
 	f.Close()
-	if err := mount(); err != nil {
+	if err = fact.Reach(ctx, "pin "+path); err == nil {
+		err = mount()
+	}
+	if err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil

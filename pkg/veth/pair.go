@@ -94,7 +94,11 @@ func (p Pair) Make(ctx context.Context) error {
 			return nil
 		}
 		// The kernel takes no alias in the message that makes a link.
-		if err := h.LinkSetAlias(link, p.Alias); err != nil {
+		err := fact.Reach(ctx, "alias of "+p.Name)
+		if err == nil {
+			err = h.LinkSetAlias(link, p.Alias)
+		}
+		if err != nil {
 			_ = h.LinkDel(link)
 			return fmt.Errorf("set alias of %s: %w", p.Name, err)
 		}

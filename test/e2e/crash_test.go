@@ -104,7 +104,8 @@ type crash struct {
 // TestCrash kills each command at its points, and compares the host with one on
 // which nothing was cut off. It also has the command fail there, or sends it a
 // SIGINT or SIGTERM. If the test may take long it does each of these at every
-// point, otherwise the killing and one of the three at every third.
+// point, over both iptables; otherwise the killing and one of the three at every
+// third.
 func TestCrash(t *testing.T) {
 	quick(t)
 	t.Run("command", func(t *testing.T) {
@@ -114,6 +115,12 @@ func TestCrash(t *testing.T) {
 				t.Parallel()
 				hosttest.Run(t, c.run)
 			})
+			if long() {
+				t.Run(c.name+", legacy", func(t *testing.T) {
+					t.Parallel()
+					hosttest.Run(t, func(t *testing.T) { useLegacy(t); c.name += ", legacy"; c.run(t) })
+				})
+			}
 		}
 	})
 	points, runs := tally(t)

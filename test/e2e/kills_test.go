@@ -17,18 +17,26 @@ import (
 )
 
 // TestRandomKills kills cnet at moments that nothing in it has chosen, 1,000 times
-// if the test may take long. After each the next command must leave a host on
+// for each iptables if the test may take long. After each the next command must leave a host on
 // which all facts hold, and at last a reset must leave nothing.
 func TestRandomKills(t *testing.T) {
 	quick(t)
-	t.Run("host", func(t *testing.T) {
-		t.Parallel()
-		hosttest.Run(t, randomKills)
-	})
+	for _, firewall := range []string{"nft", "legacy"} {
+		firewall := firewall
+		t.Run(firewall, func(t *testing.T) {
+			t.Parallel()
+			hosttest.Run(t, func(t *testing.T) {
+				if firewall == "legacy" {
+					useLegacy(t)
+				}
+				randomKills(t)
+			})
+		})
+	}
 }
 
 func randomKills(t *testing.T) {
-	want := 60
+	want := 40
 	if long() {
 		want = 1000
 	}
