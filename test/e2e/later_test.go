@@ -53,5 +53,11 @@ func (b beside) startLater(t *testing.T) {
 	both.cnet("", "repair")
 	both.cnet("", "check")
 	both.cnet("", "reset")
-	same(t, "the neighbour alone, and after cnet", bare(alone.snapshot()), bare(both.snapshot()))
+	same(t, "the neighbour alone, and after cnet", sure(alone.snapshot()), sure(both.snapshot()))
 }
+
+// sure is a bare snapshot without the setting that ends as before cnet whoever
+// else set it: the kernel clears it with forwarding, so a neighbour's 0 is not seen.
+func sure(snapshot string) string { return followsForwarding.ReplaceAllString(bare(snapshot), "") }
+
+var followsForwarding = regexp.MustCompile(`(?m)^host sysctl net/ipv4/conf/all/accept_redirects:.*\n`)

@@ -7,11 +7,12 @@ import (
 
 // A beside is somebody who shares the host with cnet, and what comes of it.
 type beside struct {
-	name   string   // a script in testdata/neighbours
-	needs  []string // programs, without any of which the row is skipped
-	legacy bool     // the command iptables is the legacy one
-	ipv4   bool     // IPv4 only
-	stops  []string // calls that it stops whatever cnet does
+	name    string   // a script in testdata/neighbours
+	needs   []string // programs, without any of which the row is skipped
+	legacy  bool     // the command iptables is the legacy one
+	oneMake bool     // bound to a make of iptables, so not run over the legacy one
+	ipv4    bool     // IPv4 only
+	stops   []string // calls that it stops whatever cnet does
 	// refused is why cnet makes no network at all; says is what it tells though it
 	// makes one. Both are regular expressions, empty for nothing.
 	refused, says string
@@ -88,18 +89,18 @@ var besides = []beside{
 	{name: "libvirt", relay: true, later: beaten("-j LIBVIRT_FWI"),
 		note: "Behind cnet's jump its REJECT rules for virbr0 are not asked about packets of containers."},
 	{name: "podman", needs: []string{"nft"}, relay: true, note: "A table of its own, which accepts."},
-	{name: "nftables-conf", needs: []string{"nft"}, stops: forwarded, lost: flushed, named: `Chain forward of table inet filter`,
+	{name: "nftables-conf", oneMake: true, needs: []string{"nft"}, stops: forwarded, lost: flushed, named: `Chain forward of table inet filter`,
 		note: "A drop in one table cannot be taken back by an accept in another. Its owner must let cnet's links pass, there by what `cnet doctor` prints, and in the file. Its start flushes all rules of all programs; then `cnet repair`."},
 	{name: "nftables-same-names", needs: []string{"nft"}, relay: true,
 		note: "nft's rules in tables by the names of iptables' own. iptables does not show them, and leaves them alone."},
 	{name: "flowtable", needs: []string{"nft"}, note: "Flows that take the short cut are translated there too."},
-	{name: "legacy-drop", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
+	{name: "legacy-drop", oneMake: true, needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
 		says: `this host has rules of iptables-legacy, too`,
 		note: "A packet has to pass both makes of iptables. Let cnet's pass there, too, by what `cnet doctor` prints."},
-	{name: "legacy-policy", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
+	{name: "legacy-policy", oneMake: true, needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
 		says: `this host has rules of iptables-legacy, too`,
 		note: "The same by a policy alone."},
-	{name: "ufw", needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
+	{name: "ufw", oneMake: true, needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
 	{name: "ufw-rules", note: "The same rules by hand."},
 	{name: "firewalld", needs: []string{"firewalld", "dbus-daemon"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`,
 		note: "The real one. What is published passes; what is sent out is rejected by the zone: `firewall-cmd --permanent --zone=trusted --add-interface=cnet-NETWORK` and `firewall-cmd --reload`. Its start flushes the rules of iptables; then `cnet repair`."},

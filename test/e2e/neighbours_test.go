@@ -53,7 +53,7 @@ func TestNeighbours(t *testing.T) {
 func rowsToRun() (list []beside) {
 	for _, b := range besides {
 		list = append(list, b)
-		if legacy := b; long() || slices.Contains([]string{"nobody", "foreign-rules"}, b.name) {
+		if legacy := b; long() && !b.oneMake || slices.Contains([]string{"nobody", "foreign-rules"}, b.name) {
 			legacy.legacy = true
 			list = append(list, legacy)
 		}
