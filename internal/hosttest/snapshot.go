@@ -157,6 +157,17 @@ func stack(t testing.TB, ns string, links linkTable) (lines []string) {
 	lines = append(lines, addresses(t, ns)...)
 	lines = append(lines, routes(t, ns)...)
 	lines = append(lines, settings(t, ns)...)
+	return append(lines, rules(t, ns)...)
+}
+
+// Rules is the part of a [Snapshot] that tells the host's rules, of all programs.
+func Rules(t testing.TB) string {
+	t.Helper()
+	return strings.Join(prefixed(where(""), rules(t, "")), "\n") + "\n"
+}
+
+func rules(t testing.TB, ns string) (lines []string) {
+	t.Helper()
 	for _, program := range []string{"iptables-save", "ip6tables-save", "iptables-legacy-save", "ip6tables-legacy-save"} {
 		lines = append(lines, prefixed(program, ruleLines(saved(t, ns, program)))...)
 	}

@@ -12,16 +12,16 @@ import (
 // as that of a twin on which the neighbour started alone. CNET_LONG=1 tries all.
 func TestNeighboursLater(t *testing.T) {
 	t.Parallel()
-	short := []string{"foreign-rules", "docker-28", "podman", "nftables-conf"} // of a kind each
+	short := []string{"foreign-rules", "docker-28", "libvirt", "podman", "nftables-conf"} // of a kind each
 	for _, b := range besides {
 		b := b
 		if b.refused == "" && (long() || slices.Contains(short, b.name)) {
-			t.Run(b.name, func(t *testing.T) { t.Parallel(); b.later(t) })
+			t.Run(b.name, func(t *testing.T) { t.Parallel(); b.startLater(t) })
 		}
 	}
 }
 
-func (b beside) later(t *testing.T) {
+func (b beside) startLater(t *testing.T) {
 	for _, p := range b.needs {
 		if _, err := exec.LookPath(p); err != nil {
 			t.Skip("not installed: ", p)
@@ -42,12 +42,22 @@ func (b beside) later(t *testing.T) {
 			t.Fatalf("%s.sh: %s%s", b.name, a.Out, a.Err)
 		}
 	}
+	want := b.lost
+	if b.later != "" {
+		want = b.later
+	}
 	check := both.ask(order{Argv: []string{"cnet", "check"}})
-	if (check.Code != 0) != (b.lost != "") || !regexp.MustCompile(b.lost).MatchString(check.Out) {
-		t.Errorf("check: exit code %d\n%s%s\nis not like %q", check.Code, check.Out, check.Err, b.lost)
+	if (check.Code != 0) != (want != "") || !regexp.MustCompile(want).MatchString(check.Out) {
+		t.Errorf("check: exit code %d\n%s%s\nis not like %q", check.Code, check.Out, check.Err, want)
 	}
 	both.cnet("", "repair")
 	both.cnet("", "check")
 	both.cnet("", "reset")
-	same(t, "the neighbour alone, and after cnet", bare(alone.snapshot()), bare(both.snapshot()))
+	same(t, "the neighbour alone, and after cnet", sure(alone.snapshot()), sure(both.snapshot()))
 }
+
+// sure is a bare snapshot without the setting that ends as before cnet whoever
+// else set it: the kernel clears it with forwarding, so a neighbour's 0 is not seen.
+func sure(snapshot string) string { return followsForwarding.ReplaceAllString(bare(snapshot), "") }
+
+var followsForwarding = regexp.MustCompile(`(?m)^host sysctl net/ipv4/conf/all/accept_redirects:.*\n`)

@@ -51,10 +51,15 @@ func (b beside) pageRow() string {
 	switch {
 	case b.refused != "":
 		stops, does, again = "all", "refused: \""+plainWords(b.refused)+"\"", ""
-	case b.lost != "":
-		again = "`cnet check` names all rules; `cnet repair`"
+	case b.lost != "" && len(b.front) > 0:
+		again = "`cnet check` names its rule before cnet's; `cnet repair`"
 	case len(b.front) > 0:
 		again = "nothing is lost; it is before cnet"
+	case b.lost != "":
+		again = "`cnet check` names what went; `cnet repair`"
+	}
+	if b.later != "" {
+		again += "; after its first start `cnet check` names its rule before cnet's"
 	}
 	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", b.name, stops, does, again, b.note)
 }

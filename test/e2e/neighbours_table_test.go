@@ -1,22 +1,29 @@
 package e2e
 
-import "net/netip"
+import (
+	"net/netip"
+	"regexp"
+)
 
 // A beside is somebody who shares the host with cnet, and what comes of it.
 type beside struct {
-	name   string   // a script in testdata/neighbours
-	needs  []string // programs, without any of which the row is skipped
-	legacy bool     // the command iptables is the legacy one
-	ipv4   bool     // IPv4 only
-	stops  []string // calls that it stops whatever cnet does
+	name    string   // a script in testdata/neighbours
+	needs   []string // programs, without any of which the row is skipped
+	legacy  bool     // the command iptables is the legacy one
+	oneMake bool     // bound to a make of iptables, so not run over the legacy one
+	ipv4    bool     // IPv4 only
+	stops   []string // calls that it stops whatever cnet does
 	// refused is why cnet makes no network at all; says is what it tells though it
 	// makes one. Both are regular expressions, empty for nothing.
 	refused, says string
 	// lost is what check names after the neighbour has started again, a regular
-	// expression; empty where all of cnet's is still there.
+	// expression; empty where cnet's rules are all there and none wins over them.
 	lost string
 	// front is the rules of FORWARD that then stand before cnet's.
 	front []string
+	// later is what check names after the first start of the neighbour, if cnet was
+	// there before; empty where that is what lost says.
+	later string
 	relay bool      // it masquerades for others: forwarding stays on after cnet
 	named string    // what `cnet doctor` calls an error, and can mend
 	also  []vantage // further calls
@@ -57,7 +64,14 @@ var byVPN = []vantage{{
 var forwarded = []string{callOut, callIn, callSibling, callHairpin}
 
 // flushed is what check says when all rules of cnet's went.
-const flushed = `(?s)absent +Forwarded IPv4 packets.*absent +New IPv4 connections that leave.*absent +Connections to the host's tcp port 8080`
+const flushed = `(?s)absent +Forwarded IPv4 packets.*and \d+ more that go.*absent +New IPv4 connections that leave.*absent +New IPv4 connections to an address`
+
+// beaten is what check says when a rule of FORWARD wins over cnet's, and no more.
+func beaten(rule string) string {
+	one := `differs +Forwarded IPv[46] packets pass cnet's chain CNET-FORWARD first\.\n` +
+		` +ip6?tables -A FORWARD ` + regexp.QuoteMeta(rule) + ` stands before it\n( +\S.*\n)*`
+	return `^(` + one + `)+$`
+}
 
 var besides = []beside{
 	{name: "nobody", note: "The host as most are."},
@@ -66,27 +80,27 @@ var besides = []beside{
 	{name: "forward-drop", note: "cnet's jump stands first, so the policy is not asked for its packets."},
 	{name: "input-drop", note: "What is for a container is forwarded, and passes no INPUT."},
 	{name: "rp-filter", note: "Strict everywhere. Each container has one way back."},
-	{name: "docker-classic", relay: true, front: []string{"DOCKER-USER", "DOCKER-ISOLATION-STAGE-1", "docker0", "docker0", "docker0", "docker0"},
-		note: "A docker that starts later puts its rules before cnet's; none of them is about cnet's packets."},
-	{name: "docker-28", relay: true, front: []string{"DOCKER-USER", "DOCKER-FORWARD"},
-		note: "As above. The drops in raw are for docker's own addresses."},
-	{name: "kube-proxy", relay: true, front: []string{"KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES"},
-		note: "What is marked 0x4000 is masqueraded; cnet marks nothing."},
-	{name: "libvirt", relay: true, front: []string{"LIBVIRT_FWX", "LIBVIRT_FWI", "LIBVIRT_FWO"},
-		note: "Its REJECT rules are for virbr0. Containers do not reach virtual machines, nor these the containers but by published ports."},
+	{name: "docker-classic", relay: true, front: []string{"DOCKER-USER", "DOCKER-ISOLATION-STAGE-1"}, later: beaten("-i docker0 ! -o docker0 -j ACCEPT"),
+		note: "The jumps that it puts first again are not about cnet's packets. What it accepts from docker0 would reach containers past their published ports."},
+	{name: "docker-28", relay: true, lost: beaten("-j DOCKER-FORWARD"), front: []string{"DOCKER-USER", "DOCKER-FORWARD"},
+		note: "It accepts what comes from docker0, as above. The drops in raw are for docker's own addresses."},
+	{name: "kube-proxy", relay: true, later: beaten("-j KUBE-FORWARD"),
+		note: "It accepts what is marked 0x4000. cnet marks nothing, and cannot know what others mark."},
+	{name: "libvirt", relay: true, later: beaten("-j LIBVIRT_FWI"),
+		note: "Behind cnet's jump its REJECT rules for virbr0 are not asked about packets of containers."},
 	{name: "podman", needs: []string{"nft"}, relay: true, note: "A table of its own, which accepts."},
-	{name: "nftables-conf", needs: []string{"nft"}, stops: forwarded, lost: flushed, named: `Chain forward of table inet filter`,
+	{name: "nftables-conf", oneMake: true, needs: []string{"nft"}, stops: forwarded, lost: flushed, named: `Chain forward of table inet filter`,
 		note: "A drop in one table cannot be taken back by an accept in another. Its owner must let cnet's links pass, there by what `cnet doctor` prints, and in the file. Its start flushes all rules of all programs; then `cnet repair`."},
 	{name: "nftables-same-names", needs: []string{"nft"}, relay: true,
 		note: "nft's rules in tables by the names of iptables' own. iptables does not show them, and leaves them alone."},
 	{name: "flowtable", needs: []string{"nft"}, note: "Flows that take the short cut are translated there too."},
-	{name: "legacy-drop", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
+	{name: "legacy-drop", oneMake: true, needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
 		says: `this host has rules of iptables-legacy, too`,
 		note: "A packet has to pass both makes of iptables. Let cnet's pass there, too, by what `cnet doctor` prints."},
-	{name: "legacy-policy", needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
+	{name: "legacy-policy", oneMake: true, needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
 		says: `this host has rules of iptables-legacy, too`,
 		note: "The same by a policy alone."},
-	{name: "ufw", needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
+	{name: "ufw", oneMake: true, needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
 	{name: "ufw-rules", note: "The same rules by hand."},
 	{name: "firewalld", needs: []string{"firewalld", "dbus-daemon"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`,
 		note: "The real one. What is published passes; what is sent out is rejected by the zone: `firewall-cmd --permanent --zone=trusted --add-interface=cnet-NETWORK` and `firewall-cmd --reload`. Its start flushes the rules of iptables; then `cnet repair`."},
