@@ -181,10 +181,7 @@ func (e *Engine) plan(ctx context.Context, s state, mutate Mutation) (Change, er
 // news are the facts that a topology wants, without those that were wanted before
 // and were not made: to mend them is for Repair, and they stop no change to others.
 func news(s state, after topology.Topology) []fact.Fact {
-	unmade := make(map[fact.Key]fact.Fact)
-	for _, f := range topology.Compile(s.topo).Facts {
-		unmade[f.Key()] = f
-	}
+	unmade := fact.Index(topology.Compile(s.topo).Facts)
 	for _, f := range s.made {
 		delete(unmade, f.Key())
 	}

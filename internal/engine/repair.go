@@ -60,10 +60,7 @@ type stand struct {
 // standing judges what a look at the wanted facts found. What the ledger does not
 // know and what bears no mark of cnet's is another's, and so is all within it.
 func standing(s state, wanted topology.Compiled, found []Finding) (st stand) {
-	made := make(map[fact.Key]fact.Fact, len(s.made))
-	for _, f := range s.made {
-		made[f.Key()] = f
-	}
+	made := fact.Index(s.made)
 	foreign := foreigners(made, found)
 	for _, look := range found {
 		f, k := look.Fact, look.Fact.Key()
@@ -161,10 +158,7 @@ func unwanted(made []fact.Fact, wanted topology.Compiled) []fact.Fact {
 // strays are the things that carry cnet's mark though neither the topology nor
 // the ledger knows them.
 func (e *Engine) strays(ctx context.Context, made []fact.Fact, wanted topology.Compiled) ([]fact.Fact, error) {
-	known := make(map[fact.Key]bool, len(made))
-	for _, f := range made {
-		known[f.Key()] = true
-	}
+	known := fact.Index(made)
 	var list []fact.Fact
 	for _, owned := range []func(context.Context) ([]fact.Fact, error){netns.OwnedFiles, bridge.Owned, veth.Owned} {
 		facts, err := owned(ctx)
@@ -172,7 +166,7 @@ func (e *Engine) strays(ctx context.Context, made []fact.Fact, wanted topology.C
 			return nil, err
 		}
 		for _, f := range facts {
-			if !known[f.Key()] && wanted.Owner[f.Key()] == "" {
+			if known[f.Key()] == nil && wanted.Owner[f.Key()] == "" {
 				list = append(list, f)
 			}
 		}

@@ -124,10 +124,7 @@ func foreseen(ctx context.Context, made []fact.Fact, steps []fact.Step) []fact.S
 // What is made once more, as it was, keeps what it found the first time.
 func remember(ctx context.Context, made []fact.Fact, steps []fact.Step) ([]fact.Step, error) {
 	out := append([]fact.Step(nil), steps...)
-	knows := make(map[fact.Key]fact.Fact, len(made))
-	for _, f := range made {
-		knows[f.Key()] = f
-	}
+	knows := fact.Index(made)
 	for i, s := range out {
 		r, ok := s.Fact.(fact.Rememberer)
 		if !ok || s.Verb != fact.Make {
@@ -300,7 +297,7 @@ type journal struct {
 	Steps []fact.Step
 	Gone  []fact.Fact // what ends by itself; not written down: a change that breaks is finished
 	Files []store.File
-	Keep  bool // a repair: cut off, its steps are neither finished nor undone
+	Keep  bool // a repair: none of its steps is taken back; cut off, the next command goes on with it
 }
 
 type journalFile struct {

@@ -32,7 +32,7 @@ func (p Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Gone) == 0 }
 // whose key is in both lists but whose fields differ is broken and made anew, and
 // so are those of the keys in anew, which the kernel no longer has as they were made.
 func Diff(made, wanted []Fact, anew ...Key) Plan {
-	want := index(wanted)
+	want := Index(wanted)
 	var p Plan
 	kept := make(map[Key]bool, len(made))
 	broken := make(map[Key]bool)
@@ -46,7 +46,7 @@ func Diff(made, wanted []Fact, anew ...Key) Plan {
 			broken[f.Key()] = true
 		}
 	}
-	there := index(made)
+	there := Index(made)
 	for k, f := range want {
 		// What is brought into being is another than what is kept has known.
 		if _, ok := f.(Creator); ok && there[k] == nil {
@@ -88,7 +88,7 @@ func Mending(p Plan, made, wanted []Fact, mend []Key) Plan {
 		return p
 	}
 	right := make(map[Key]Fact, len(mend))
-	there := index(made)
+	there := Index(made)
 	for _, k := range mend {
 		if f, ok := there[k]; ok {
 			right[k] = f
@@ -186,7 +186,8 @@ func fields(f Fact) map[string]any {
 	return m
 }
 
-func index(facts []Fact) map[Key]Fact {
+// Index maps the keys of facts to them; of equal keys, to the first.
+func Index(facts []Fact) map[Key]Fact {
 	m := make(map[Key]Fact, len(facts))
 	for _, f := range facts {
 		if _, ok := m[f.Key()]; !ok {
