@@ -96,31 +96,14 @@ func TestOpenConnections(t *testing.T) {
 // that holds the container's name.
 func listenTCP(t *testing.T, name string) {
 	t.Helper()
-	var l net.Listener
-	if err := netns.Do(path(name), func() (err error) {
-		l, err = net.Listen("tcp", ":80")
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
+	serve80(t, name, func(c net.Conn) {
+		for b := make([]byte, 1); ; {
+			if _, err := c.Read(b); err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				for b := make([]byte, 1); ; {
-					if _, err := c.Read(b); err != nil {
-						return
-					}
-					_, _ = io.WriteString(c, name)
-				}
-			}()
+			_, _ = io.WriteString(c, name)
 		}
-	}()
+	})
 }
 
 // tcp is an open connection.

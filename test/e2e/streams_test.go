@@ -24,6 +24,13 @@ type stream struct {
 // listenEcho has the namespace ns ("" is the host) answer at port 80 with what it hears.
 func listenEcho(t *testing.T, ns string) {
 	t.Helper()
+	serve80(t, ns, func(c net.Conn) { _, _ = io.Copy(c, c) })
+}
+
+// serve80 listens at port 80 of a container and serves each connection, which is
+// closed after it.
+func serve80(t *testing.T, ns string, serve func(net.Conn)) {
+	t.Helper()
 	var l net.Listener
 	err := netns.Do(path(ns), func() (err error) {
 		l, err = net.Listen("tcp", ":80")
@@ -41,7 +48,7 @@ func listenEcho(t *testing.T, ns string) {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = io.Copy(c, c)
+				serve(c)
 			}()
 		}
 	}()
