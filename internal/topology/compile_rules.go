@@ -29,22 +29,29 @@ func (c *compiler) rules(ipv6 bool) {
 	}
 }
 
+// hook adds the chains of a role, which all networks share.
+func (c *compiler) hook(on nat.On, role string) {
+	for _, h := range nat.Hooks(on, role) {
+		c.add(HostOwner, h)
+	}
+}
+
 // closed adds the rules of a network for a family that it does not have: its
 // containers can give themselves addresses, and must not reach each other so.
 func (c *compiler) closed(n Network, on nat.On) {
-	c.add(HostOwner, nat.Hook{On: on, Role: "forward"})
+	c.hook(on, nat.RoleForward)
 	c.add("network "+n.Name, nat.Forward{On: on, Network: n.Name, Iface: n.LinkPattern(), Internal: true, NoICC: true})
 }
 
 // networkRules adds what closes a network and what lets it out.
 func (c *compiler) networkRules(n Network, on nat.On) {
 	owner, links := "network "+n.Name, n.LinkPattern()
-	c.add(HostOwner, nat.Hook{On: on, Role: "forward"})
+	c.hook(on, nat.RoleForward)
 	c.add(owner, nat.Forward{On: on, Network: n.Name, Iface: links, Internal: n.Internal, NoICC: !n.Talk()})
 	if n.Internal {
 		return
 	}
-	c.add(HostOwner, nat.Hook{On: on, Role: "postrouting"})
+	c.hook(on, nat.RolePostrouting)
 	c.add(owner, nat.Masquerade{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Except: AllLinks})
 }
 
@@ -60,11 +67,11 @@ func (c *compiler) portRules(k Container, n Network, on nat.On) {
 		if !p.Serves(on.IPv6) {
 			continue
 		}
-		c.add(HostOwner, nat.Hook{On: on, Role: "publish"})
+		c.hook(on, nat.RolePublish)
 		c.add(edge, nat.Hairpin{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: links})
 		c.add(owner, c.detours(k, n, on, to)...)
 		if p.Loopback() && !on.IPv6 {
-			c.add(HostOwner, nat.Hook{On: on, Role: "loopback"})
+			c.hook(on, nat.RoleLoopback)
 			c.add(edge, nat.Loopback{On: on, Network: n.Name, Iface: links})
 		}
 		c.add(owner, nat.Publish{

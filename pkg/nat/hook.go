@@ -23,6 +23,7 @@ const (
 	RolePostrouting = "postrouting"
 	RolePublish     = "publish"
 	RoleLoopback    = "loopback"
+	RoleTable       = "table" // of nftables only: the table that the others stand in
 )
 
 // Hook is the fact that chains of cnet's own stand in a table and that packets
@@ -37,6 +38,30 @@ const (
 type Hook struct {
 	On
 	Role string `json:"role"` // one of the roles above
+}
+
+// Hooks are the facts that a role needs, in the order in which they are made.
+// With nftables one table is for both families.
+func Hooks(on On, role string) []Hook {
+	if on.Backend == Nftables {
+		return []Hook{on.hook(RoleTable), on.hook(role)}
+	}
+	return []Hook{on.hook(role)}
+}
+
+func (o On) hook(role string) Hook {
+	if o.Backend == Nftables {
+		o.IPv6 = false
+	}
+	return Hook{On: o, Role: role}
+}
+
+// Needs is the table, with nftables.
+func (h Hook) Needs() []fact.Key {
+	if h.Backend != Nftables || h.Role == RoleTable {
+		return nil
+	}
+	return h.hooks(RoleTable)
 }
 
 // Key is the role.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 )
@@ -15,10 +16,14 @@ var ErrBackend = errors.New("unknown firewall backend")
 // iptables-save(8) and iptables(8), and their ip6tables twins.
 const Iptables = "iptables"
 
+// Nftables is the backend that keeps one table, inet cnet, by netlink. It needs
+// no program.
+const Nftables = "nftables"
+
 // On says where a rule stands: with which backend it is kept, and for which
 // family. Every fact of this package embeds it.
 type On struct {
-	Backend string `json:"backend"`        // [Iptables]
+	Backend string `json:"backend"`        // [Iptables] or [Nftables]
 	IPv6    bool   `json:"ipv6,omitempty"` // for IPv6; otherwise for IPv4
 }
 
@@ -161,10 +166,18 @@ func commands(verb fact.Verb, v value) []fact.Command {
 	return b.commands(verb, v)
 }
 
-// key is the key of a fact; what stands for both families has two.
+// key is the key of a fact; what stands for both families, or is kept with
+// another backend while a host moves to it, has two.
 func (o On) key(kind, name string) fact.Key {
+	var of []string
+	if o.Backend == Nftables {
+		of = append(of, Nftables)
+	}
 	if o.IPv6 {
-		name += " (IPv6)"
+		of = append(of, "IPv6")
+	}
+	if len(of) > 0 {
+		name += " (" + strings.Join(of, ", ") + ")"
 	}
 	return fact.Key{Kind: kind, Name: name}
 }
@@ -173,7 +186,7 @@ func (o On) key(kind, name string) fact.Key {
 func (o On) hooks(roles ...string) []fact.Key {
 	keys := make([]fact.Key, len(roles))
 	for i, role := range roles {
-		keys[i] = Hook{On: o, Role: role}.Key()
+		keys[i] = o.hook(role).Key()
 	}
 	return keys
 }
