@@ -16,7 +16,7 @@ type Scene func(context.Context, topology.Topology) ([]fact.Fact, error)
 // nothing else moves. The facts are no part of the topology: if cnet is killed,
 // the journal is what is left, and the next command undoes what it names.
 func (e *Engine) Aside(ctx context.Context, what string, scene Scene, fn func(context.Context) error) error {
-	ctx, s, done, err := e.open(ctx, what, false)
+	ctx, s, done, err := e.openWhole(ctx, what, false)
 	if err != nil {
 		return err
 	}

@@ -61,61 +61,69 @@ type Change struct {
 type Mutation func(*topology.Topology, topology.Host) error
 
 // Plan returns what a mutation would do. It takes no lock and writes nothing.
-func (e *Engine) Plan(ctx context.Context, mutate Mutation) (Change, error) {
-	ctx, s, done, err := e.open(ctx, "", true)
+func (e *Engine) Plan(ctx context.Context, mutate Mutation) (c Change, err error) {
+	ctx, done, err := e.open(ctx, "", true)
 	if err != nil {
 		return Change{}, err
 	}
 	defer done()
-	c, err := e.plan(ctx, s, mutate)
-	c.Plan.Steps = foreseen(ctx, s.made, c.Plan.Steps)
+	err = e.Store.Steady(func() error {
+		s, err := e.plan(ctx, mutate, &c)
+		c.Plan.Steps = foreseen(ctx, s.made, c.Plan.Steps)
+		return err
+	})
 	return c, err
 }
 
 // Change runs a mutation. what are words for the lock and the journal: the command.
-func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (Change, error) {
-	ctx, s, done, err := e.open(ctx, what, false)
+func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (c Change, err error) {
+	ctx, done, err := e.open(ctx, what, false)
 	if err != nil {
 		return Change{}, err
 	}
 	defer done()
-	c, err := e.plan(ctx, s, mutate)
+	s, err := e.plan(ctx, mutate, &c)
 	if err != nil {
 		return c, err
 	}
 	return c, e.carryOut(ctx, what, s, c)
 }
 
-// open loads the state, under the lock unless the run is dry, and begins a
-// session. done ends both.
-func (e *Engine) open(ctx context.Context, what string, dry bool) (_ context.Context, s state, done func(), err error) {
-	return e.openAfter(ctx, what, dry, func() error { return nil })
-}
-
-// openAfter is open with something that is done first, under the lock.
-func (e *Engine) openAfter(ctx context.Context, what string, dry bool, first func() error) (_ context.Context, s state, done func(), err error) {
-	unlock, read := func() {}, e.load
+// open takes the lock, unless the run is dry, settles what was cut off, after
+// what is to be done first, and begins a session. done ends both.
+func (e *Engine) open(ctx context.Context, what string, dry bool, first ...func() error) (_ context.Context, done func(), err error) {
+	unlock := func() {}
 	ctx = e.pointed(ctx)
 	if dry {
 		e.noteUnfinished()
-		read = e.look
 	} else {
 		if unlock, err = e.take(ctx, what); err != nil {
-			return ctx, s, nil, err
+			return ctx, nil, err
 		}
-		if err = first(); err == nil {
-			err = e.recover(ctx)
+		for _, f := range append(first, func() error { return e.recover(ctx) }) {
+			if err := f(); err != nil {
+				unlock()
+				return ctx, nil, err
+			}
 		}
-	}
-	if err == nil {
-		s, err = read()
-	}
-	if err != nil {
-		unlock()
-		return ctx, s, nil, err
 	}
 	ctx, end := e.session(ctx)
-	return ctx, s, func() { end(); unlock() }, nil
+	return ctx, func() { end(); unlock() }, nil
+}
+
+// openWhole is open with all of the state.
+func (e *Engine) openWhole(ctx context.Context, what string, dry bool, first ...func() error) (_ context.Context, s state, done func(), err error) {
+	if ctx, done, err = e.open(ctx, what, dry, first...); err != nil {
+		return ctx, s, nil, err
+	}
+	read := e.load
+	if dry {
+		read = e.look
+	}
+	if s, err = read(); err != nil {
+		done()
+	}
+	return ctx, s, done, err
 }
 
 // pointed has the facts and the store tell At of the points that they come to.
@@ -162,31 +170,37 @@ func (e *Engine) take(ctx context.Context, what string) (unlock func(), err erro
 	}, nil
 }
 
-// plan applies the mutation and compares the facts wanted with those made.
-func (e *Engine) plan(ctx context.Context, s state, mutate Mutation) (Change, error) {
-	c := Change{Before: s.topo, After: s.topo.Clone()}
+// plan applies the mutation and compares the facts wanted with those made. Of the
+// ledger only what the change touches is read.
+func (e *Engine) plan(ctx context.Context, mutate Mutation, c *Change) (s state, err error) {
+	if c.Before, err = e.topology(); err != nil {
+		return s, err
+	}
+	c.After = c.Before.Clone()
 	if err := mutate(&c.After, &host{ctx: ctx, firewall: e.Firewall, note: e.note}); err != nil {
-		return c, err
+		return s, err
 	}
-	if err := awake(ctx, s, c.After); err != nil {
-		return c, err
+	if s, err = e.loadOnly(c.Before, topology.Touched(c.Before, c.After)); err != nil {
+		return s, err
 	}
-	var err error
+	if err := e.awake(ctx, s); err != nil {
+		return s, err
+	}
 	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, news(s, c.After))); err != nil {
-		return c, err
+		return s, err
 	}
-	return c, feasible(c.Plan)
+	return s, feasible(c.Plan)
 }
 
 // news are the facts that a topology wants, without those that were wanted before
 // and were not made: to mend them is for Repair, and they stop no change to others.
 func news(s state, after topology.Topology) []fact.Fact {
-	unmade := fact.Index(topology.Compile(s.topo).Facts)
+	unmade := fact.Index(s.compile(s.topo).Facts)
 	for _, f := range s.made {
 		delete(unmade, f.Key())
 	}
 	var list []fact.Fact
-	for _, f := range topology.Compile(after).Facts {
+	for _, f := range s.compile(after).Facts {
 		if old, ok := unmade[f.Key()]; !ok || !fact.Same(old, f) {
 			list = append(list, f)
 		}

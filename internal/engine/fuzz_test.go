@@ -48,7 +48,7 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		compiles(t, topo)
-		for path, object := range objects(e.Store, topo) {
+		for path, object := range objects(e.Store, topo, nil) {
 			text, err := encode(object)
 			if err != nil {
 				t.Fatal(err)
@@ -78,7 +78,7 @@ func FuzzLedger(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		put(t, e.Store.LedgerFile("host"), data)
-		s, err := e.ledger()
+		s, err := e.ledger(nil)
 		if err != nil {
 			refusal(t, err, dir)
 			return

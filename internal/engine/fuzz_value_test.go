@@ -69,7 +69,7 @@ func FuzzLedgerValue(f *testing.F) {
 		i := int(which) % len(texts)
 		put(t, paths[i], swapped(t, texts[i], int(leaf), value))
 		defer put(t, paths[i], []byte(texts[i]))
-		s, err := e.ledger()
+		s, err := e.ledger(nil)
 		if err != nil {
 			refusal(t, err, dir)
 			return

@@ -23,7 +23,11 @@ type state struct {
 	topo  topology.Topology
 	made  []fact.Fact         // in the order in which they are made
 	owner map[fact.Key]string // whom the ledger says each was made for
+	only  topology.Scope      // whose facts made holds; nil is all
 }
+
+// compile returns the facts of a topology that are in the scope of the state.
+func (s state) compile(t topology.Topology) topology.Compiled { return topology.CompileOnly(t, s.only) }
 
 type networkFile struct {
 	Version int              `json:"version"`
@@ -129,19 +133,24 @@ func (e *Engine) load() (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	s, err := e.ledger()
-	s.topo, s.made = t, inOrder(s.made, topology.Compile(t).Facts)
+	return e.loadOnly(t, nil)
+}
+
+// loadOnly reads the ledger of those in the scope.
+func (e *Engine) loadOnly(t topology.Topology, only topology.Scope) (state, error) {
+	s, err := e.ledger(only)
+	s.topo, s.made = t, inOrder(s.made, s.compile(t).Facts)
 	return s, err
 }
 
-// ledger reads the facts made in this boot, in no order.
-func (e *Engine) ledger() (state, error) {
-	s := state{owner: make(map[fact.Key]string)}
+// ledger reads the facts made in this boot for those in the scope, in no order.
+func (e *Engine) ledger(only topology.Scope) (state, error) {
+	s := state{owner: make(map[fact.Key]string), only: only}
 	boot, err := bootID()
 	if err != nil {
 		return s, err
 	}
-	err = e.Store.Ledgers(func(path string, data []byte) error {
+	err = e.Store.Ledgers(only, func(path string, data []byte) error {
 		var f ledgerFile
 		if err := decode(path, data, &f, &f.Version); err != nil {
 			return err
@@ -224,7 +233,7 @@ func bootID() (string, error) {
 // files returns the files that differ between two states.
 func (e *Engine) files(before, after state) ([]store.File, error) {
 	var list []store.File
-	was, is := objects(e.Store, before.topo), objects(e.Store, after.topo)
+	was, is := objects(e.Store, before.topo, before.only), objects(e.Store, after.topo, after.only)
 	ledgerWas, err1 := e.ledgers(before)
 	ledgerIs, err2 := e.ledgers(after)
 	if err := errors.Join(err1, err2); err != nil {
@@ -297,13 +306,17 @@ func encode(v any) ([]byte, error) {
 }
 
 // objects maps the path of each object of a topology to what its file says.
-func objects(s store.Store, t topology.Topology) map[string]any {
-	m := make(map[string]any, len(t.Networks)+len(t.Containers))
+func objects(s store.Store, t topology.Topology, only topology.Scope) map[string]any {
+	m := make(map[string]any)
 	for _, n := range t.Networks {
-		m[s.Object("networks", n.Name)] = networkFile{version, n}
+		if only.Has("network " + n.Name) {
+			m[s.Object("networks", n.Name)] = networkFile{version, n}
+		}
 	}
 	for _, c := range t.Containers {
-		m[s.Object("containers", c.Name)] = containerFile{version, c}
+		if only.Has("container " + c.Name) {
+			m[s.Object("containers", c.Name)] = containerFile{version, c}
+		}
 	}
 	if len(t.Expect) > 0 {
 		m[s.Object("expect", "all")] = expectFile{version, t.Expect}
@@ -317,7 +330,7 @@ func (e *Engine) ledgers(s state) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := topology.Compile(s.topo).Owner
+	owner := s.compile(s.topo).Owner
 	byOwner := make(map[string]*ledgerFile)
 	for _, f := range s.made {
 		o := owner[f.Key()]

@@ -21,7 +21,7 @@ import (
 // plan of the change returned holds the steps that were done. what is the
 // command, for the lock and the journal.
 func (e *Engine) Repair(ctx context.Context, what string, dry bool) (Change, error) {
-	ctx, s, done, err := e.openAfter(ctx, what, dry, e.restore)
+	ctx, s, done, err := e.openWhole(ctx, what, dry, e.restore)
 	if err != nil {
 		return Change{}, err
 	}
@@ -195,7 +195,7 @@ func (e *Engine) mend(ctx context.Context, what string, s state, there []fact.Fa
 		failed = append(failed, broken...)
 	}
 	c.Plan.Steps = done
-	made := madeAfter(there, c, done)
+	made := state{made: there}.madeAfter(c, done)
 	if len(failed) > 0 || len(done) < len(steps) {
 		made = stillThere(context.WithoutCancel(ctx), append(there, made...))
 	}

@@ -62,7 +62,7 @@ func (e *Engine) Reset(ctx context.Context, dry bool) (Change, error) {
 // ledgerAlone is the state as far as the ledger tells it, in an order in which it
 // can be broken: containers before networks before what they share.
 func (e *Engine) ledgerAlone() state {
-	s, err := e.ledger()
+	s, err := e.ledger(nil)
 	if err != nil {
 		e.note(err.Error())
 	}

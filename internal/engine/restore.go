@@ -28,7 +28,7 @@ func (e *Engine) restore() error {
 	if err := e.dropOrphans(); err != nil {
 		return err
 	}
-	if err := e.Store.Ledgers(e.restoreLedger); err != nil {
+	if err := e.Store.Ledgers(nil, e.restoreLedger); err != nil {
 		return err
 	}
 	data, _, err := e.Store.Pending()

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/store"
-	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
 )
@@ -23,7 +22,7 @@ func (e *Engine) carryOut(ctx context.Context, what string, s state, c Change) e
 	if err != nil {
 		return explainFailure(what, err)
 	}
-	after := state{topo: c.After, made: madeAfter(s.made, c, steps), owner: s.owner}
+	after := state{topo: c.After, made: s.madeAfter(c, steps), owner: s.owner, only: s.only}
 	files, err := e.files(s, after)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -145,26 +144,26 @@ func remember(ctx context.Context, made []fact.Fact, steps []fact.Step) ([]fact.
 
 // madeAfter is the ledger after a change: what was kept and what was made, in
 // the order of the facts wanted.
-func madeAfter(made []fact.Fact, c Change, steps []fact.Step) []fact.Fact {
+func (s state) madeAfter(c Change, steps []fact.Step) []fact.Fact {
 	gone := make(map[fact.Key]bool)
 	for _, f := range c.Plan.Gone {
 		gone[f.Key()] = true
 	}
 	var fresh []fact.Fact
-	for _, s := range steps {
-		if s.Verb == fact.Break {
-			gone[s.Fact.Key()] = true
+	for _, step := range steps {
+		if step.Verb == fact.Break {
+			gone[step.Fact.Key()] = true
 		} else {
-			fresh = append(fresh, s.Fact)
+			fresh = append(fresh, step.Fact)
 		}
 	}
 	var all []fact.Fact
-	for _, f := range made {
+	for _, f := range s.made {
 		if !gone[f.Key()] {
 			all = append(all, f)
 		}
 	}
-	return inOrder(append(all, fresh...), topology.Compile(c.After).Facts)
+	return inOrder(append(all, fresh...), s.compile(c.After).Facts)
 }
 
 // rollBack takes back the steps that were done and returns the failure in words.
@@ -222,7 +221,8 @@ func stillThere(ctx context.Context, facts []fact.Fact) (there []fact.Fact) {
 
 // record makes the ledger say what stands.
 func (e *Engine) record(s state, made []fact.Fact) error {
-	there := state{topo: s.topo, owner: s.owner, made: inOrder(made, topology.Compile(s.topo).Facts)}
+	there := s
+	there.made = inOrder(made, s.compile(s.topo).Facts)
 	files, err := e.files(s, there)
 	if err != nil {
 		return err

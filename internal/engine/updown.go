@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"reflect"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/topology"
@@ -38,7 +37,7 @@ func (e *Engine) noteLeft(t topology.Topology) {
 // Down takes out of the kernel all that was made, and keeps the topology: the
 // host is as it was before, and Up makes everything again.
 func (e *Engine) Down(ctx context.Context, what string, dry bool) (Change, error) {
-	ctx, s, done, err := e.openAfter(ctx, what, dry, e.restore)
+	ctx, s, done, err := e.openWhole(ctx, what, dry, e.restore)
 	if err != nil {
 		return Change{}, err
 	}
@@ -70,13 +69,8 @@ func (e *Engine) Idle(ctx context.Context) (bool, error) {
 // idle asks the ledger and, should it have been lost, whether a link bears cnet's
 // mark. What the host shares may be in the ledger still: others rely on it.
 func idle(ctx context.Context, s state) (bool, error) {
-	if len(s.topo.Networks)+len(s.topo.Containers) == 0 {
+	if len(s.topo.Networks)+len(s.topo.Containers) == 0 || s.knows() {
 		return false, nil
-	}
-	for _, owner := range s.owner {
-		if owner != topology.HostOwner {
-			return false, nil
-		}
 	}
 	for _, owned := range []func(context.Context) ([]fact.Fact, error){bridge.Owned, veth.Owned} {
 		if links, err := owned(ctx); err != nil || len(links) > 0 {
@@ -86,13 +80,27 @@ func idle(ctx context.Context, s state) (bool, error) {
 	return true, nil
 }
 
+// knows reports whether the ledger has facts of an object.
+func (s state) knows() bool {
+	for _, owner := range s.owner {
+		if owner != topology.HostOwner {
+			return true
+		}
+	}
+	return false
+}
+
 // awake refuses to change a part of what is not up: the change would find
-// nothing to stand on.
-func awake(ctx context.Context, s state, after topology.Topology) error {
-	if reflect.DeepEqual(s.topo, after) {
+// nothing to stand on. A change that touches nothing may be made.
+func (e *Engine) awake(ctx context.Context, s state) (err error) {
+	if len(s.only) == 0 || s.knows() {
 		return nil
 	}
-	if idle, err := idle(ctx, s); err != nil || !idle {
+	whole, err := e.loadOnly(s.topo, nil)
+	if err != nil {
+		return err
+	}
+	if idle, err := idle(ctx, whole); err != nil || !idle {
 		return err
 	}
 	return fail.New(fail.Unmet, "", "nothing is up in this boot").Try("cnet up")

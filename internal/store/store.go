@@ -51,9 +51,20 @@ func (s Store) Objects(kind string, each func(path string, data []byte) error) e
 	return s.readAll(filepath.Join(s.State, kind), each)
 }
 
-// Ledgers reads all ledger files.
-func (s Store) Ledgers(each func(path string, data []byte) error) error {
-	return s.readAll(s.ledger(), each)
+// Ledgers reads the ledger files of these owners; nil is all there are.
+func (s Store) Ledgers(owners map[string]bool, each func(path string, data []byte) error) error {
+	if owners == nil {
+		return s.readAll(s.ledger(), each)
+	}
+	paths := make(map[string]bool, len(owners))
+	for o := range owners {
+		paths[s.LedgerFile(o)] = true
+	}
+	settling, err := s.settling()
+	if err != nil {
+		return err
+	}
+	return s.readFiles(paths, settling, each)
 }
 
 // readAll reads the files of a folder. Those of a change that is being settled
@@ -78,6 +89,10 @@ func (s Store) readAll(dir string, each func(path string, data []byte) error) er
 			paths[path] = true
 		}
 	}
+	return s.readFiles(paths, settling, each)
+}
+
+func (s Store) readFiles(paths map[string]bool, settling map[string][]byte, each func(path string, data []byte) error) (err error) {
 	for _, path := range sorted(paths) {
 		data, soon := settling[path]
 		if !soon {

@@ -86,7 +86,7 @@ func TestApplyTwice(t *testing.T) {
 	}
 	got := map[string]string{}
 	keep := func(path string, data []byte) error { got[filepath.Base(path)] = string(data); return nil }
-	if err := errors.Join(s.Objects("networks", keep), s.Objects("containers", keep), s.Ledgers(keep)); err != nil {
+	if err := errors.Join(s.Objects("networks", keep), s.Objects("containers", keep), s.Ledgers(nil, keep)); err != nil {
 		t.Fatal(err)
 	}
 	if len(got) != 2 || got["lab.json"] != "{}\n" || got["container-web.json"] != "[]\n" {

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/cnetlab/cnet/pkg/bridge"
@@ -25,41 +26,67 @@ type Compiled struct {
 // Compile returns the facts that make the topology true. Networks come first,
 // then containers, then their cables, then the rules, so that every fact finds
 // what it stands on; what two objects need is one fact.
-func Compile(t Topology) Compiled {
-	c := compiler{topo: t, out: Compiled{Owner: make(map[fact.Key]string)}}
+func Compile(t Topology) Compiled { return CompileOnly(t, nil) }
+
+// CompileOnly is [Compile] without the facts of owners outside the scope.
+func CompileOnly(t Topology, only Scope) Compiled {
+	c := compiler{topo: t, only: only, edges: edgesOf(t), out: Compiled{Owner: make(map[fact.Key]string)}}
 	for _, n := range t.Networks {
 		c.network(n)
 	}
-	for _, k := range t.Containers {
+	if slices.ContainsFunc(t.Containers, Container.pinned) {
+		c.add(HostOwner, netns.Dir{Path: "/run/netns"})
+	}
+	mine := c.containers()
+	for _, k := range mine {
 		if k.Share == "" {
 			c.container(k)
 		}
 	}
-	for _, k := range t.Containers {
+	for _, k := range mine {
 		if k.Share != "" {
 			c.container(k)
 		}
 	}
-	for _, k := range t.Containers {
+	for _, k := range mine {
 		c.tracked(k)
 	}
-	for _, k := range t.Containers {
+	for _, k := range mine {
 		for _, a := range k.Networks {
 			c.attachment(k, a)
 		}
 	}
-	c.rules(false)
-	c.rules(true)
+	c.rules(mine, false)
+	c.rules(mine, true)
 	return c.out
 }
 
 type compiler struct {
-	topo Topology
-	out  Compiled
+	topo  Topology
+	only  Scope
+	edges map[string]edge
+	out   Compiled
+}
+
+// containers are those whose facts are looked at.
+func (c *compiler) containers() []Container {
+	if c.only == nil {
+		return c.topo.Containers
+	}
+	var mine []Container
+	for _, k := range c.topo.Containers {
+		if c.only.Has("container " + k.Name) {
+			mine = append(mine, k)
+		}
+	}
+	return mine
 }
 
 // add appends facts that are not there yet.
 func (c *compiler) add(owner string, facts ...fact.Fact) {
+	if !c.only.Has(owner) {
+		return
+	}
 	for _, f := range facts {
 		if k := f.Key(); c.out.Owner[k] == "" {
 			c.out.Owner[k] = owner
@@ -80,7 +107,7 @@ func (c *compiler) mustNetwork(name string) Network {
 // host's settings.
 func (c *compiler) network(n Network) {
 	owner := "network " + n.Name
-	if n.Driver == Bridge {
+	if n.Driver == Bridge && c.only.Has(owner) {
 		br := BridgeName(n.Name)
 		of := []fact.Key{bridge.KeyOf(br)}
 		c.add(owner, bridge.Bridge{Name: br, MAC: MACOf(n.Gateway), MTU: n.MTU, Alias: "cnet " + owner})
@@ -95,7 +122,7 @@ func (c *compiler) network(n Network) {
 		if n.Isolation == ByFilter {
 			c.add(owner, bridge.Filtered{Bridge: br, IPv6: true, Of: of})
 		}
-		if c.loopback(n) {
+		if c.edges[n.Name].loopback {
 			c.add(owner, routeLocalnet(br, of))
 		}
 	}
@@ -139,12 +166,10 @@ func (c *compiler) container(k Container) {
 	switch {
 	case k.Netns == path:
 	case k.Netns != "":
-		c.add(HostOwner, netns.Dir{Path: "/run/netns"})
 		c.add(owner, netns.Bind{Path: path, Source: k.Netns, ID: k.NetnsID, Boot: k.NetnsBoot})
 	case k.Share != "":
 		c.add(owner, netns.Bind{Path: path, Source: NetnsPath(k.Share)})
 	default:
-		c.add(HostOwner, netns.Dir{Path: "/run/netns"})
 		c.add(owner, netns.Named{Path: path})
 	}
 	if k.Share == "" {
@@ -155,6 +180,10 @@ func (c *compiler) container(k Container) {
 		c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/resolv.conf", Content: text})
 	}
 }
+
+// pinned reports whether the container's namespace is pinned by cnet, in the
+// folder of all of them.
+func (k Container) pinned() bool { return k.Share == "" && k.Netns != NetnsPath(k.Name) }
 
 // OfProcess reports whether the container adopted a process's namespace, which
 // has no other name than the process's number.
@@ -217,7 +246,7 @@ func (c *compiler) hostSide(k Container, n Network, a Attachment, link string, o
 	if n.IPv6 {
 		c.add(owner, route.Route{Dst: single(a.IP6), Link: link, Of: of})
 	}
-	if c.loopback(n) {
+	if c.edges[n.Name].loopback {
 		c.add(owner, routeLocalnet(link, of))
 	}
 }
@@ -279,16 +308,4 @@ func unspecified(ip netip.Addr) netip.Addr {
 // publishes reports whether published ports lead to this attachment.
 func (c *compiler) publishes(k Container, a Attachment) bool {
 	return len(k.Publish) > 0 && k.Main().Network == a.Network
-}
-
-// loopback reports whether a port of the network answers on 127.0.0.1.
-func (c *compiler) loopback(n Network) bool {
-	for _, k := range c.topo.Containers {
-		for _, p := range k.Publish {
-			if p.Loopback() && k.Main() != nil && k.Main().Network == n.Name {
-				return true
-			}
-		}
-	}
-	return false
 }

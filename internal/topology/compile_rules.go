@@ -2,14 +2,41 @@ package topology
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/nat"
 )
 
+// edge is what published ports need at the edge of the network that they lead to.
+type edge struct {
+	serves   bool // a port answers over IPv4
+	serves6  bool // over IPv6
+	loopback bool // on 127.0.0.1
+}
+
+// edgesOf are the edges of networks with published ports, by network.
+func edgesOf(t Topology) map[string]edge {
+	edges := make(map[string]edge)
+	for i := range t.Containers {
+		k := &t.Containers[i]
+		if len(k.Publish) == 0 || len(k.Networks) == 0 {
+			continue
+		}
+		e := edges[k.Main().Network]
+		for _, p := range k.Publish {
+			e.serves = e.serves || p.Serves(false)
+			e.serves6 = e.serves6 || p.Serves(true)
+			e.loopback = e.loopback || p.Loopback()
+		}
+		edges[k.Main().Network] = e
+	}
+	return edges
+}
+
 // rules adds the rules of all networks and published ports for one family. They
 // come last and together, so that a plan needs one netfilter transaction a family.
-func (c *compiler) rules(ipv6 bool) {
+func (c *compiler) rules(containers []Container, ipv6 bool) {
 	for _, n := range c.topo.Networks {
 		on := nat.On{Backend: n.Firewall, IPv6: ipv6}
 		switch {
@@ -19,7 +46,12 @@ func (c *compiler) rules(ipv6 bool) {
 			c.closed(n, on)
 		}
 	}
-	for _, k := range c.topo.Containers {
+	for _, n := range c.topo.Networks {
+		if !ipv6 || n.IPv6 {
+			c.edgeRules(n, nat.On{Backend: n.Firewall, IPv6: ipv6})
+		}
+	}
+	for _, k := range containers {
 		if len(k.Publish) == 0 {
 			continue
 		}
@@ -55,24 +87,33 @@ func (c *compiler) networkRules(n Network, on nat.On) {
 	c.add(owner, nat.Masquerade{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Except: AllLinks})
 }
 
-// portRules adds the published ports of a container, and what its network
-// needs so that they answer from everywhere.
+// edgeRules adds what a network needs so that its published ports answer from
+// everywhere.
+func (c *compiler) edgeRules(n Network, on nat.On) {
+	e, owner, links := c.edges[n.Name], "network "+n.Name, n.LinkPattern()
+	if !e.serves && !on.IPv6 || !e.serves6 && on.IPv6 {
+		return
+	}
+	c.hook(on, nat.RolePublish)
+	c.add(owner, nat.Hairpin{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: links})
+	if e.loopback && !on.IPv6 {
+		c.hook(on, nat.RoleLoopback)
+		c.add(owner, nat.Loopback{On: on, Network: n.Name, Iface: links})
+	}
+}
+
+// portRules adds the published ports of a container.
 func (c *compiler) portRules(k Container, n Network, on nat.On) {
-	owner, edge, links := "container "+k.Name, "network "+n.Name, n.LinkPattern()
-	to := k.Main().IP
+	owner, to := "container "+k.Name, k.Main().IP
 	if on.IPv6 {
 		to = k.Main().IP6
+	}
+	if slices.ContainsFunc(k.Publish, func(p Port) bool { return p.Serves(on.IPv6) }) {
+		c.add(owner, c.detours(k, n, on, to)...)
 	}
 	for _, p := range k.Publish {
 		if !p.Serves(on.IPv6) {
 			continue
-		}
-		c.hook(on, nat.RolePublish)
-		c.add(edge, nat.Hairpin{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: links})
-		c.add(owner, c.detours(k, n, on, to)...)
-		if p.Loopback() && !on.IPv6 {
-			c.hook(on, nat.RoleLoopback)
-			c.add(edge, nat.Loopback{On: on, Network: n.Name, Iface: links})
 		}
 		c.add(owner, nat.Publish{
 			On: on, Container: k.Name, HostIP: given(p.HostIP), HostPort: p.Host, HostEnd: p.HostEnd,
