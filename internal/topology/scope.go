@@ -20,6 +20,12 @@ func (s Scope) Has(owner string) bool { return s == nil || s[owner] }
 func Touched(before, after Topology) Scope {
 	s := make(Scope)
 	changed := differ(before.Networks, after.Networks, Network.name, sameEdge)
+	was, is := edgesOf(before), edgesOf(after)
+	for _, n := range after.Networks {
+		if n.Driver == PTP && was[n.Name] != is[n.Name] {
+			changed[n.Name] = struct{}{} // its edge is at each of its cables
+		}
+	}
 	for name := range changed {
 		s["network "+name] = true
 	}

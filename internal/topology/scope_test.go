@@ -1,0 +1,92 @@
+package topology
+
+import (
+	"fmt"
+	"math/rand"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// TestTouched changes a topology at random, and compares the plan of each change
+// from all facts with the plan from the facts of those that it touches.
+func TestTouched(t *testing.T) {
+	for seed := int64(1); seed <= 30; seed++ {
+		r := rand.New(rand.NewSource(seed))
+		var now Topology
+		done := make(map[string]int)
+		for i := 0; i < 120; i++ {
+			next := now.Clone()
+			what, err := disturb(r, &next)
+			if err != nil {
+				continue // refused; another way next time
+			}
+			next.Sort()
+			done[what]++
+			only := Touched(now, next)
+			whole := steps(fact.Diff(Compile(now).Facts, Compile(next).Facts))
+			part := steps(fact.Diff(CompileOnly(now, only).Facts, CompileOnly(next, only).Facts))
+			if diff := cmp.Diff(whole, part); diff != "" {
+				t.Fatalf("seed %d, %s: what it touches (%v) gives another plan:\n%s", seed, what, only, diff)
+			}
+			now = next
+		}
+		if len(done) < 8 {
+			t.Errorf("seed %d changed too little: %v", seed, done)
+		}
+	}
+}
+
+func steps(p fact.Plan) (list []string) {
+	for _, s := range p.Steps {
+		list = append(list, s.String())
+	}
+	for _, f := range p.Gone {
+		list = append(list, "gone "+f.Key().String())
+	}
+	return list
+}
+
+// disturb makes one change of some sort.
+func disturb(r *rand.Rand, t *Topology) (what string, err error) {
+	h := plain{}
+	pick := func(prefix string, n int) string { return fmt.Sprintf("%s%d", prefix, r.Intn(n)) }
+	name, network := pick("c", 12), pick("n", 4)
+	switch what = []string{"create", "create", "share", "delete", "connect", "connect", "connect", "disconnect",
+		"publish", "publish", "publish", "unpublish", "network", "network", "remove", "mtu", "firewall"}[r.Intn(17)]; what {
+	case "create":
+		err = t.AddContainer(ContainerSpec{Name: name}, h)
+	case "share":
+		err = t.AddContainer(ContainerSpec{Name: name, Share: pick("c", 12)}, h)
+	case "delete":
+		err = t.RemoveContainer(name)
+	case "connect":
+		err = t.Connect(name, AttachSpec{Network: network})
+	case "disconnect":
+		err = t.Disconnect(name, network)
+	case "publish":
+		var p Port
+		if p, err = ParsePort(fmt.Sprintf("%s%d:80/%s", []string{"", "127.0.0.1:", "192.0.2.1:"}[r.Intn(3)], 8000+r.Intn(40), []string{"tcp", "udp"}[r.Intn(2)])); err == nil {
+			err = t.Published(name, []Port{p}, h)
+		}
+	case "unpublish":
+		err = t.Unpublished(name, nil)
+	case "network":
+		err = t.AddNetwork(NetworkSpec{
+			Name: network, ICC: r.Intn(4) > 0, IPv6: r.Intn(3) == 0, Internal: r.Intn(4) == 0,
+			Driver: []string{"bridge", "ptp"}[r.Intn(2)],
+		}, h)
+	case "remove":
+		err = t.RemoveNetwork(network)
+	default: // as a topology file that is applied changes a network
+		n, missing := t.Network(network)
+		if err = missing; err == nil && what == "mtu" {
+			n.MTU = 1400 + r.Intn(100)
+		} else if err == nil {
+			n.Firewall = map[string]string{"iptables": "nftables", "nftables": "iptables"}[n.Firewall]
+		}
+	}
+	return what, err
+}
