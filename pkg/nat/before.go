@@ -14,7 +14,7 @@ func (s snapshot) winner(r Rule) (Rule, bool) {
 	if !r.First {
 		return Rule{}, false
 	}
-	chain := s[r.Table][r.Chain]
+	chain := s.tables[r.Table][r.Chain]
 	at := slices.IndexFunc(chain, func(x Rule) bool { return slices.Equal(plain(x.Args), plain(r.Args)) })
 	if at <= 0 {
 		return Rule{}, false
@@ -37,7 +37,7 @@ const maxDepth = 16
 // leaves are the deciding rules that a jump of cnet's leads to. An empty chain
 // was flushed: any rule may belong there.
 func (s snapshot) leaves(r Rule, way leaf, depth int) (list []leaf) {
-	rules := s[r.Table][r.target()]
+	rules := s.tables[r.Table][r.target()]
 	if len(rules) == 0 || depth == maxDepth {
 		return []leaf{way}
 	}
@@ -60,7 +60,7 @@ func (s snapshot) wins(r Rule, way leaf, leaves []leaf, depth int) bool {
 	if ours(to) {
 		return false
 	}
-	if rules, ok := s[r.Table][to]; ok && depth < maxDepth {
+	if rules, ok := s.tables[r.Table][to]; ok && depth < maxDepth {
 		for _, x := range rules {
 			if s.wins(x, way, leaves, depth+1) {
 				return true

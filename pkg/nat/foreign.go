@@ -21,7 +21,7 @@ func Foreign(ctx context.Context, ipv6 bool) (string, error) {
 	if err != nil && !errors.Is(err, exec.ErrNotFound) {
 		return "", err
 	}
-	for chain, rules := range snap["nat"] {
+	for chain, rules := range snap.tables["nat"] {
 		for _, r := range rules {
 			if t := r.target(); !ours(chain) && (t == "MASQUERADE" || t == "SNAT") {
 				return "-A " + chain + " " + strings.Join(r.Args, " "), nil

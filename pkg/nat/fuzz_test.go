@@ -28,7 +28,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		snap := parse(text, On{Backend: Iptables})
 		snap.owned(On{Backend: Iptables}, true)
-		for table, chains := range snap {
+		for table, chains := range snap.tables {
 			for chain, rules := range chains {
 				for _, r := range rules {
 					if r.Table != table || r.Chain != chain || len(r.Args) == 0 {

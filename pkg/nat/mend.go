@@ -68,18 +68,11 @@ func (iptablesBackend) mend(ctx context.Context, v value) error {
 }
 
 // count is how many of a rule, or of a chain, stand.
-func (s snapshot) count(r Rule) (n int) {
-	rules, ok := s[r.Table][r.Chain]
-	if ok && r.isChain() {
+func (s snapshot) count(r Rule) int {
+	if _, ok := s.tables[r.Table][r.Chain]; ok && r.isChain() {
 		return 1
 	}
-	want := plain(r.Args)
-	for _, x := range rules {
-		if slices.Equal(plain(x.Args), want) {
-			n++
-		}
-	}
-	return n
+	return s.times[r.id()]
 }
 
 // muddled are the chains, as rules, that a fact makes and fills alone, where
@@ -95,7 +88,10 @@ func (s snapshot) muddled(rules []Rule) (chains []Rule) {
 				want = append(want, plain(r.Args))
 			}
 		}
-		for _, r := range s[chain.Table][chain.Chain] {
+		if len(want) == 0 {
+			continue // others fill it
+		}
+		for _, r := range s.tables[chain.Table][chain.Chain] {
 			got = append(got, plain(r.Args))
 		}
 		got = slices.DeleteFunc(got, func(g []string) bool {
@@ -110,15 +106,18 @@ func (s snapshot) muddled(rules []Rule) (chains []Rule) {
 
 // without is s where a chain is empty.
 func (s snapshot) without(chain Rule) snapshot {
-	out := make(snapshot, len(s))
-	for table, chains := range s {
-		out[table] = chains
+	out := newSnapshot()
+	for table, chains := range s.tables {
+		out.tables[table] = make(map[string][]Rule)
+		for name, rules := range chains {
+			out.tables[table][name] = nil
+			if table == chain.Table && name == chain.Chain {
+				continue
+			}
+			for _, r := range rules {
+				out.add(r)
+			}
+		}
 	}
-	emptied := make(map[string][]Rule)
-	for name, rules := range s[chain.Table] {
-		emptied[name] = rules
-	}
-	emptied[chain.Chain] = nil
-	out[chain.Table] = emptied
 	return out
 }

@@ -35,7 +35,7 @@ func Owned(ctx context.Context) ([]fact.Fact, error) {
 // owned are cnet's chains, the jumps to them and, if asked for, their rules.
 func (s snapshot) owned(on On, inside bool) []Rule {
 	var chains, jumps []Rule
-	for table, content := range s {
+	for table, content := range s.tables {
 		for chain, rules := range content {
 			if ours(chain) {
 				chains = append(chains, on.chain(table, chain))

@@ -144,7 +144,7 @@ func explain(ctx context.Context, ipv6 bool, list lines, err error) error {
 		return err
 	}
 	table := tableAt(input[:n])
-	_, there := snap[table][words[1]]
+	_, there := snap.tables[table][words[1]]
 	switch {
 	case words[0] == "-N" && there:
 		return fmt.Errorf("chain %s of table %s: %w", words[1], table, fs.ErrExist)

@@ -12,7 +12,19 @@ import (
 
 // snapshot is the rules of all tables of a family as iptables-save(8) prints
 // them: by table and chain.
-type snapshot map[string]map[string][]Rule
+type snapshot struct {
+	tables map[string]map[string][]Rule
+	times  map[string]int // how many of a rule stand, by its id
+}
+
+func newSnapshot() snapshot {
+	return snapshot{tables: make(map[string]map[string][]Rule), times: make(map[string]int)}
+}
+
+func (s snapshot) add(r Rule) {
+	s.tables[r.Table][r.Chain] = append(s.tables[r.Table][r.Chain], r)
+	s.times[r.id()]++
+}
 
 // look reads the tables, or takes them from the session of ctx.
 func look(ctx context.Context, ipv6 bool) (snapshot, error) {
@@ -38,7 +50,7 @@ func read(ctx context.Context, ipv6 bool) (snapshot, error) {
 		out, err = readEach(ctx, ipv6)
 	}
 	if err != nil {
-		return nil, err
+		return snapshot{}, err
 	}
 	return parse(string(out), On{Backend: Iptables, IPv6: ipv6}), nil
 }
@@ -59,7 +71,7 @@ func readEach(ctx context.Context, ipv6 bool) ([]byte, error) {
 
 // parse reads the output of iptables-save(8).
 func parse(text string, on On) snapshot {
-	snap := make(snapshot)
+	snap := newSnapshot()
 	var table string
 	for _, row := range strings.Split(text, "\n") {
 		w := split(row)
@@ -67,13 +79,12 @@ func parse(text string, on On) snapshot {
 		case len(w) == 0:
 		case row[0] == '*':
 			table = row[1:]
-			snap[table] = make(map[string][]Rule)
-		case snap[table] == nil: // nothing stands outside a table
+			snap.tables[table] = make(map[string][]Rule)
+		case snap.tables[table] == nil: // nothing stands outside a table
 		case row[0] == ':':
-			snap[table][w[0][1:]] = nil
+			snap.tables[table][w[0][1:]] = nil
 		case w[0] == "-A" && len(w) > 2:
-			r := Rule{On: on, Table: table, Chain: w[1], Args: w[2:]}
-			snap[table][r.Chain] = append(snap[table][r.Chain], r)
+			snap.add(Rule{On: on, Table: table, Chain: w[1], Args: w[2:]})
 		}
 	}
 	return snap
@@ -81,18 +92,15 @@ func parse(text string, on On) snapshot {
 
 // has reports whether a rule, or a chain, stands.
 func (s snapshot) has(r Rule) (bool, error) {
-	rules, ok := s[r.Table][r.Chain]
+	rules, ok := s.tables[r.Table][r.Chain]
 	if !ok || r.isChain() {
 		return ok, nil
 	}
-	want := plain(r.Args)
-	for _, x := range rules {
-		if slices.Equal(plain(x.Args), want) {
-			return true, nil
-		}
+	if s.count(r) > 0 {
+		return true, nil
 	}
 	to := r.target()
-	if _, there := s[r.Table][to]; len(rules) == 0 || ours(to) && !there {
+	if _, there := s.tables[r.Table][to]; len(rules) == 0 || ours(to) && !there {
 		return false, nil // iptables cannot even be asked for a jump to nowhere
 	}
 	return check(r)

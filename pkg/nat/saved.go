@@ -47,7 +47,7 @@ func builtIn(ctx context.Context, name string, ipv6 bool) ([]Chain, error) {
 func savedChains(text, name string, ipv6 bool) []Chain {
 	family := map[bool]string{false: "ip", true: "ip6"}[ipv6]
 	var list []Chain
-	for table, chains := range parse(text, On{Backend: Iptables, IPv6: ipv6}) {
+	for table, chains := range parse(text, On{Backend: Iptables, IPv6: ipv6}).tables {
 		rules := make(map[string][]judged)
 		for chain, saved := range chains {
 			rules[chain] = nil
