@@ -33,9 +33,9 @@ does not hold or there is a stray.`,
 				if err := a.data(findings(found)); err != nil {
 					return err
 				}
-			} else if idle, err := e.Idle(c.Context()); err == nil && idle && !verbose && len(bad) > 0 {
-				fmt.Fprintln(a.err, idleHint)
-			} else {
+			} else if t, err := e.Topology(); err != nil {
+				return err
+			} else if verbose || len(bad) == 0 || !a.hintIdle(c.Context(), t) {
 				a.showFindings(found, bad, verbose)
 			}
 			if len(bad) > 0 {

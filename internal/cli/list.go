@@ -19,7 +19,7 @@ func newListCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.hintIdle(c.Context())
+			a.hintIdle(c.Context(), t)
 			if a.output != "" {
 				return a.data(append([]topology.Container{}, t.Containers...))
 			}

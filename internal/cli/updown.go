@@ -97,11 +97,13 @@ func owners(ch engine.Change) map[string]bool {
 	return touched
 }
 
-// hintIdle tells who looks that nothing is up, and how that is changed.
-func (a *app) hintIdle(ctx context.Context) {
-	if idle, err := a.engine().Idle(ctx); err == nil && idle {
-		fmt.Fprintln(a.err, idleHint)
+// hintIdle tells who looks at a topology of which nothing is up, and how that is
+// changed, and reports whether it is so.
+func (a *app) hintIdle(ctx context.Context, t topology.Topology) bool {
+	idle, err := a.engine().Idle(ctx, t)
+	if err != nil || !idle {
+		return false
 	}
+	fmt.Fprintln(a.err, "cnet: nothing is up in this boot\n  try: cnet up")
+	return true
 }
-
-const idleHint = "cnet: nothing is up in this boot\n  try: cnet up"

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/topology"
@@ -42,7 +43,7 @@ func (e *Engine) Down(ctx context.Context, what string, dry bool) (Change, error
 		return Change{}, err
 	}
 	defer done()
-	idle, err := idle(ctx, s)
+	idle, err := e.Idle(ctx, s.topo)
 	if err != nil {
 		return Change{}, explainFailure(what, err)
 	}
@@ -58,20 +59,15 @@ func (e *Engine) Down(ctx context.Context, what string, dry bool) (Change, error
 
 // Idle reports whether there is a topology of which nothing was made in this
 // boot: the host was rebooted, or Down was called.
-func (e *Engine) Idle(ctx context.Context) (bool, error) {
-	s, err := e.load()
-	if err != nil {
-		return false, err
-	}
-	return idle(ctx, s)
-}
-
-// idle asks the ledger and, should it have been lost, whether a link bears cnet's
-// mark. What the host shares may be in the ledger still: others rely on it.
-func idle(ctx context.Context, s state) (bool, error) {
-	if len(s.topo.Networks)+len(s.topo.Containers) == 0 || s.knows() {
+func (e *Engine) Idle(ctx context.Context, t topology.Topology) (bool, error) {
+	if len(t.Networks)+len(t.Containers) == 0 {
 		return false, nil
 	}
+	begun, err := e.begun()
+	if err != nil || begun {
+		return false, err
+	}
+	// Should the ledger have been lost, the links bear cnet's mark.
 	for _, owned := range []func(context.Context) ([]fact.Fact, error){bridge.Owned, veth.Owned} {
 		if links, err := owned(ctx); err != nil || len(links) > 0 {
 			return false, err
@@ -80,27 +76,42 @@ func idle(ctx context.Context, s state) (bool, error) {
 	return true, nil
 }
 
-// knows reports whether the ledger has facts of an object.
-func (s state) knows() bool {
-	for _, owner := range s.owner {
-		if owner != topology.HostOwner {
-			return true
-		}
+// begun reports whether the ledger knows of an object in this boot. What the host
+// shares may be in it still: others rely on it.
+func (e *Engine) begun() (bool, error) {
+	boot, err := bootID()
+	if err != nil {
+		return false, err
 	}
-	return false
+	found := errors.New("found")
+	err = e.Store.Ledgers(nil, func(path string, data []byte) error {
+		var f ledgerFile
+		if err := decode(path, data, &f, &f.Version); err != nil {
+			return err
+		}
+		if f.Boot == boot && f.Owner != topology.HostOwner && len(f.Facts) > 0 {
+			return found
+		}
+		return nil
+	})
+	if errors.Is(err, found) {
+		return true, nil
+	}
+	return false, err
 }
 
 // awake refuses to change a part of what is not up: the change would find
 // nothing to stand on. A change that touches nothing may be made.
-func (e *Engine) awake(ctx context.Context, s state) (err error) {
-	if len(s.only) == 0 || s.knows() {
+func (e *Engine) awake(ctx context.Context, s state) error {
+	if len(s.only) == 0 {
 		return nil
 	}
-	whole, err := e.loadOnly(s.topo, nil)
-	if err != nil {
-		return err
+	for _, owner := range s.owner {
+		if owner != topology.HostOwner {
+			return nil
+		}
 	}
-	if idle, err := idle(ctx, whole); err != nil || !idle {
+	if idle, err := e.Idle(ctx, s.topo); err != nil || !idle {
 		return err
 	}
 	return fail.New(fail.Unmet, "", "nothing is up in this boot").Try("cnet up")
