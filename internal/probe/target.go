@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -92,16 +93,22 @@ func newTarget(s string, t Target, port string) (Target, error) {
 }
 
 var (
-	nameForm   = regexp.MustCompile(`^[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62})(\.[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62}))*\.?$`)
-	digitsForm = regexp.MustCompile(`^(.*\.)?[0-9]+\.?$`)
-	zoneForm   = regexp.MustCompile(`^[a-zA-Z0-9_.-]*$`)
+	nameForm   = form(`^[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62})(\.[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62}))*\.?$`)
+	digitsForm = form(`^(.*\.)?[0-9]+\.?$`)
+	zoneForm   = form(`^[a-zA-Z0-9_.-]*$`)
 )
+
+// form is an expression that is compiled when it is first asked for: most
+// commands of cnet never do.
+func form(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // checkHost says what is wrong with a host, if anything. A name whose last
 // label is a number is a mistyped address: RFC 3696, section 2.
 func checkHost(host string) (why string) {
 	if ip, err := netip.ParseAddr(host); err == nil {
-		if !zoneForm.MatchString(ip.Zone()) {
+		if !zoneForm().MatchString(ip.Zone()) {
 			return "the link after % has a name that no link has"
 		}
 		return ""
@@ -109,9 +116,9 @@ func checkHost(host string) (why string) {
 	switch {
 	case host == "":
 		return "the host is missing"
-	case digitsForm.MatchString(host), strings.Contains(host, ":"):
+	case digitsForm().MatchString(host), strings.Contains(host, ":"):
 		return "the host is not an IP address, though it looks like one"
-	case len(host) > 253 || !nameForm.MatchString(host):
+	case len(host) > 253 || !nameForm().MatchString(host):
 		return "the host is neither an IP address nor a host name"
 	}
 	return ""

@@ -102,15 +102,13 @@ func restore(ctx context.Context, ipv6 bool, list lines) error {
 	return err
 }
 
-var lineNumber = regexp.MustCompile(`line:? (\d+)`)
-
 // failedLine is the number of the input line, from 1, that made a command fail.
 func failedLine(err error) (int, bool) {
 	var e *commandError
 	if !errors.As(err, &e) {
 		return 0, false
 	}
-	m := lineNumber.FindStringSubmatch(e.text)
+	m := regexp.MustCompile(`line:? (\d+)`).FindStringSubmatch(e.text)
 	if m == nil {
 		return 0, false
 	}

@@ -1,7 +1,7 @@
 package sysctl
 
 import (
-	"regexp"
+	"path"
 	"strings"
 )
 
@@ -15,10 +15,17 @@ func Link(family, link, setting string) string {
 	return strings.Join([]string{"net", family, "conf", link, setting}, sep)
 }
 
-var perLink = regexp.MustCompile(`^(/proc/sys/net/ipv[46]/conf/)[^/]+/`)
+// perLink reports whether the setting is of one link, and is not there without it.
+func (s Setting) perLink() bool {
+	ok, _ := path.Match(root+"net/ipv[46]/conf/*/*", s.path())
+	return ok
+}
 
 // ofNewLinks is the setting that a link's own begins with.
 func (s Setting) ofNewLinks() Setting {
-	s.Name = strings.TrimPrefix(perLink.ReplaceAllString(s.path(), "${1}default/"), root)
+	if s.perLink() {
+		dir, setting := path.Split(s.path())
+		s.Name = strings.TrimPrefix(path.Join(path.Dir(path.Clean(dir)), "default", setting), root)
+	}
 	return s
 }

@@ -115,7 +115,7 @@ func (s Setting) idle() bool {
 	if _, err := os.Stat(root + "net/ipv6"); err != nil && strings.HasPrefix(path, root+"net/ipv6/") {
 		return true
 	}
-	return s.Netns == "" && len(s.Of) == 0 && perLink.MatchString(path)
+	return s.Netns == "" && len(s.Of) == 0 && s.perLink()
 }
 
 // Break puts the value found back, if the value is still the fact's own.
