@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/cnetlab/cnet/internal/cli"
@@ -18,6 +19,9 @@ import (
 func init() { runtime.LockOSThread() }
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // a command is short: memory is cheaper than collecting it
+	}
 	sandbox.Main(func(ctx context.Context) error {
 		_, err := world.Build(ctx)
 		return err
