@@ -53,12 +53,16 @@ takes back only what cnet added.`,
 				return err
 			}
 			return a.change(c, func(t *topology.Topology, h topology.Host) error {
-				for _, name := range names {
-					if err := f.create(t, h, name, ports); err != nil {
+				specs, err := f.specs(t, names, ports)
+				if err != nil {
+					return err
+				}
+				if f.usesDefault(ports) && len(specs) > 0 {
+					if err := ensureDefault(t, h); err != nil {
 						return err
 					}
 				}
-				return nil
+				return t.AddContainers(specs, h)
 			})
 		},
 	}
@@ -108,38 +112,37 @@ func (f *createFlags) names(args []string) ([]string, error) {
 	return args, nil
 }
 
-// create adds one container to the topology, with all that the flags ask for.
-func (f *createFlags) create(t *topology.Topology, h topology.Host, name string, ports []topology.Port) error {
-	if _, err := t.Container(name); err == nil && f.ifNotExists {
-		return nil
-	}
-	netns, err := f.namespace(name)
-	if err != nil {
-		return err
-	}
-	if err := t.AddContainer(topology.ContainerSpec{Name: name, Netns: netns, Share: f.share}, h); err != nil {
-		return err
-	}
+// specs are the containers to be made, with all that the flags ask for.
+func (f *createFlags) specs(t *topology.Topology, names []string, ports []topology.Port) ([]topology.ContainerSpec, error) {
 	networks := f.networks
-	if len(networks) == 0 && (f.attach.given() || len(ports) > 0) {
-		if err := ensureDefault(t, h); err != nil {
-			return err
-		}
+	if f.usesDefault(ports) {
 		networks = []string{topology.DefaultNetwork}
 	}
+	var places []topology.AttachSpec
 	for i, n := range networks {
-		spec := f.attach.spec(n)
+		place := f.attach.spec(n)
 		if i > 0 { // addresses and names are meant for the first
-			spec = topology.AttachSpec{Network: n}
+			place = topology.AttachSpec{Network: n}
 		}
-		if err := t.Connect(name, spec); err != nil {
-			return err
+		places = append(places, place)
+	}
+	list := make([]topology.ContainerSpec, 0, len(names))
+	for _, name := range names {
+		if _, err := t.Container(name); err == nil && f.ifNotExists {
+			continue
 		}
+		netns, err := f.namespace(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, topology.ContainerSpec{Name: name, Netns: netns, Share: f.share, Networks: places, Publish: ports})
 	}
-	if len(ports) == 0 {
-		return nil
-	}
-	return t.Published(name, ports, h)
+	return list, nil
+}
+
+// usesDefault reports whether the flags need a network and none is named.
+func (f *createFlags) usesDefault(ports []topology.Port) bool {
+	return len(f.networks) == 0 && (f.attach.given() || len(ports) > 0)
 }
 
 // namespace is the path of the namespace to adopt, if any.

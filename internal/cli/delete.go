@@ -39,29 +39,19 @@ Networks stay; see cnet network delete and cnet reset.`,
 	return c
 }
 
-// remove takes containers out, those that share a namespace before its owner.
+// remove takes containers out.
 func remove(t *topology.Topology, names []string, ifExists bool) error {
-	var owners []string
+	there := make([]string, 0, len(names))
 	for _, name := range names {
-		k, err := t.Container(name)
-		switch {
-		case err != nil && ifExists && fail.KindOf(err) == fail.NotFound:
-		case err != nil:
-			return err
-		case k.Share == "":
-			owners = append(owners, name)
-		default:
-			if err := t.RemoveContainer(name); err != nil {
-				return err
-			}
-		}
-	}
-	for _, name := range owners {
-		if err := t.RemoveContainer(name); err != nil {
+		_, err := t.Container(name)
+		if err != nil && !(ifExists && fail.KindOf(err) == fail.NotFound) {
 			return err
 		}
+		if err == nil {
+			there = append(there, name)
+		}
 	}
-	return nil
+	return t.RemoveContainer(there...)
 }
 
 func allContainers(t *topology.Topology) []string {

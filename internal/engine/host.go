@@ -66,8 +66,21 @@ func (h *host) BridgeFilter() bool {
 
 func (h *host) Resolvers() (servers, search []string) { return resolvers("/etc/resolv.conf") }
 
-func (h *host) Listener(p topology.Port) (string, error) {
-	return sockets.Holder(p.Proto, p.HostIP, p.Host, p.HostEnd)
+func (h *host) Listener(ports []topology.Port) (at topology.Port, by string, err error) {
+	waiting := make(map[string][]sockets.Socket)
+	for _, p := range ports {
+		list, known := waiting[p.Proto]
+		if !known {
+			if list, err = sockets.Waiting(p.Proto); err != nil {
+				return p, "", err
+			}
+			waiting[p.Proto] = list
+		}
+		if s := sockets.At(list, p.HostIP, p.Host, p.HostEnd); s != nil {
+			return p, s.Holder(), nil
+		}
+	}
+	return topology.Port{}, "", nil
 }
 
 func (h *host) IPv6() error {

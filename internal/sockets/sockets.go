@@ -1,65 +1,60 @@
-// Package sockets tells who listens at a port of this host, as /proc/net tells
-// it (proc_pid_net(5)).
+// Package sockets tells who listens at a port of this host, as the kernel tells
+// it (sock_diag(7)) or, where it was built without that, /proc/net
+// (proc_pid_net(5)).
 package sockets
 
 import (
-	"bufio"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
+	"syscall"
 )
 
-// Holder names the process that has a socket at one of the ports first to last
-// of an address (the zero Addr is any), in the words of a message. It is empty
-// when there is none. A TCP socket counts when it listens, a UDP one when it
-// has no peer.
-func Holder(proto string, ip netip.Addr, first, last uint16) (string, error) {
-	for _, file := range []string{proto, proto + "6"} {
-		found, err := scan("/proc/thread-self/net/"+file, proto, ip, first, last)
-		if err != nil || found != nil {
-			return describe(found), err
+// Socket is one that waits for whoever may call: a TCP socket that listens, a
+// UDP one without a peer.
+type Socket struct {
+	netip.AddrPort
+	inode uint32
+}
+
+// waiting are the states of such sockets (include/net/tcp_states.h).
+var waiting = map[string]uint8{"tcp": 10, "udp": 7}
+
+// Waiting returns the sockets that wait in the calling thread's network
+// namespace, in the order of their ports. Of a protocol other than tcp and udp
+// none is known.
+func Waiting(proto string) ([]Socket, error) {
+	if waiting[proto] == 0 {
+		return nil, nil
+	}
+	var all []Socket
+	for _, ipv6 := range []bool{false, true} {
+		list, err := dump(proto, ipv6)
+		if errors.Is(err, syscall.ENOENT) {
+			list, err = table(proto, ipv6)
 		}
-	}
-	return "", nil
-}
-
-type socket struct {
-	addr  netip.AddrPort
-	inode string
-}
-
-// The states of a TCP listener and of an unconnected UDP socket in /proc/net.
-var waiting = map[string]string{"tcp": "0A", "udp": "07"}
-
-func scan(path, proto string, ip netip.Addr, first, last uint16) (*socket, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // the family or the protocol is not there
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look for listeners: %w", err)
-	}
-	defer f.Close()
-	return find(f, proto, ip, first, last), nil
-}
-
-// find reads a table of sockets.
-func find(table io.Reader, proto string, ip netip.Addr, first, last uint16) *socket {
-	for lines := bufio.NewScanner(table); lines.Scan(); {
-		w := strings.Fields(lines.Text())
-		if len(w) < 10 || w[3] != waiting[proto] {
-			continue
+		if err != nil {
+			return nil, fmt.Errorf("look for listeners: %w", err)
 		}
-		addr, ok := parse(w[1])
-		if ok && addr.Port() >= first && addr.Port() <= last && meets(ip, addr.Addr()) {
-			return &socket{addr, w[9]}
+		all = append(all, list...)
+	}
+	slices.SortStableFunc(all, byPort)
+	return all, nil
+}
+
+func byPort(a, b Socket) int { return int(a.Port()) - int(b.Port()) }
+
+// At returns the first of a list of Waiting that would lose packets to a rule
+// for the ports first to last of an address (the zero Addr is any), or nil.
+func At(list []Socket, ip netip.Addr, first, last uint16) *Socket {
+	i, _ := slices.BinarySearchFunc(list, int(first), func(s Socket, port int) int { return int(s.Port()) - port })
+	for ; i < len(list) && list[i].Port() <= last; i++ {
+		if meets(ip, list[i].Addr()) {
+			return &list[i]
 		}
 	}
 	return nil
@@ -78,59 +73,18 @@ func meets(want, have netip.Addr) bool {
 	return want == have
 }
 
-// parse reads ADDRESS:PORT as the kernel prints it: hexadecimal, the address in
-// words of 32 bits in the host's order (little endian on what cnet runs on).
-func parse(s string) (netip.AddrPort, bool) {
-	a, p, _ := strings.Cut(s, ":")
-	raw, err := hex.DecodeString(a)
-	port, err2 := strconv.ParseUint(p, 16, 16)
-	if err != nil || err2 != nil || len(raw)%4 != 0 {
-		return netip.AddrPort{}, false
-	}
-	for i := 0; i < len(raw); i += 4 {
-		raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
-	}
-	addr, ok := netip.AddrFromSlice(raw)
-	return netip.AddrPortFrom(addr, uint16(port)), ok
-}
-
-// describe names a socket's process: "nginx (pid 812)".
-func describe(s *socket) string {
-	if s == nil {
-		return ""
-	}
+// Holder names the socket's process in the words of a message: "nginx (pid 812)".
+func (s Socket) Holder() string {
+	want := fmt.Sprintf("socket:[%d]", s.inode)
 	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
 	if err == nil {
 		for _, fd := range fds {
-			if to, err := os.Readlink(fd); err == nil && to == "socket:["+s.inode+"]" {
+			if to, err := os.Readlink(fd); err == nil && to == want {
 				pid := strings.Split(fd, "/")[2]
 				comm, _ := os.ReadFile("/proc/" + pid + "/comm")
 				return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(string(comm)), pid)
 			}
 		}
 	}
-	return "a process on " + s.addr.String()
-}
-
-// Listening returns where processes listen for TCP in the calling thread's
-// network namespace.
-func Listening() ([]netip.AddrPort, error) {
-	var list []netip.AddrPort
-	for _, file := range []string{"tcp", "tcp6"} {
-		data, err := os.ReadFile("/proc/thread-self/net/" + file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look for listeners: %w", err)
-		}
-		for _, line := range strings.Split(string(data), "\n") {
-			if w := strings.Fields(line); len(w) > 3 && w[3] == waiting["tcp"] {
-				if addr, ok := parse(w[1]); ok {
-					list = append(list, addr)
-				}
-			}
-		}
-	}
-	return list, nil
+	return "a process on " + s.String()
 }

@@ -2,6 +2,8 @@ package topology
 
 import (
 	"net/netip"
+	"strings"
+	"sync"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -11,7 +13,7 @@ import (
 // they are or, with prune, go. Applying the same file twice changes nothing.
 func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 	before := t.Clone()
-	known := rebuilt{Host: h, before: &before}
+	known := before.rebuilt(h)
 	if err := t.clear(file, prune); err != nil {
 		return err
 	}
@@ -20,18 +22,17 @@ func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 			return err
 		}
 	}
-	for pass := 0; pass < 2; pass++ { // owners of namespaces before those that share them
-		for _, c := range file.Containers {
-			if (c.Share != "") != (pass == 1) {
-				continue
-			}
-			old, err := before.Container(c.Name)
-			if err != nil {
-				old = &Container{}
-			}
-			if err := t.applyContainer(c, *old, known); err != nil {
-				return err
-			}
+	var owners, sharers []Container
+	for _, c := range file.Containers {
+		if c.Share == "" {
+			owners = append(owners, c)
+		} else {
+			sharers = append(sharers, c)
+		}
+	}
+	for _, list := range [][]Container{owners, sharers} { // a namespace before those that share it
+		if err := t.applyContainers(list, &before, known); err != nil {
+			return err
 		}
 	}
 	return t.applyExpect(file, prune)
@@ -40,46 +41,64 @@ func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 // rebuilt is a host on which what stands for the topology before is not in the way.
 type rebuilt struct {
 	Host
-	before *Topology
+	before  *Topology
+	adopted map[string]NamespaceID
+	ports   map[Port]bool
+	taken   func() ([]Taken, error)
+}
+
+func (t *Topology) rebuilt(h Host) rebuilt {
+	r := rebuilt{Host: h, before: t, adopted: make(map[string]NamespaceID), ports: make(map[Port]bool)}
+	r.taken = sync.OnceValues(r.others)
+	for _, c := range t.Containers {
+		if c.NetnsID != 0 {
+			r.adopted[c.Netns] = NamespaceID{c.NetnsID, c.NetnsBoot}
+		}
+		for _, p := range c.Publish {
+			r.ports[p] = true
+		}
+	}
+	return r
 }
 
 func (r rebuilt) Exists(path string) bool {
-	for _, c := range r.before.Containers {
-		if path == NetnsPath(c.Name) {
-			return false
-		}
+	if _, err := r.before.Container(strings.TrimPrefix(path, NetnsPath(""))); err == nil {
+		return false
 	}
 	return r.Host.Exists(path)
 }
 
 // Namespace knows an adopted namespace by its pin: the process may have ended.
 func (r rebuilt) Namespace(path string) (NamespaceID, error) {
-	for _, c := range r.before.Containers {
-		if c.Netns == path && c.NetnsID != 0 {
-			return NamespaceID{c.NetnsID, c.NetnsBoot}, nil
-		}
+	if id, known := r.adopted[path]; known {
+		return id, nil
 	}
 	return r.Host.Namespace(path)
 }
 
-func (r rebuilt) Taken() ([]Taken, error) {
+func (r rebuilt) Taken() ([]Taken, error) { return r.taken() }
+
+// others are the prefixes that are not of the topology's own networks.
+func (r rebuilt) others() ([]Taken, error) {
 	all, err := r.Host.Taken()
+	own := r.before.subnets()
 	var others []Taken
 	for _, t := range all {
-		if _, own := meets(t.Prefix, r.before.subnets()); !own {
+		if _, ours := meets(t.Prefix, own); !ours {
 			others = append(others, t)
 		}
 	}
 	return others, err
 }
 
-func (r rebuilt) Listener(p Port) (string, error) {
-	for _, c := range r.before.Containers {
-		if c.published(p) >= 0 {
-			return "", nil
+func (r rebuilt) Listener(ports []Port) (Port, string, error) {
+	var fresh []Port
+	for _, p := range ports {
+		if !r.ports[p] {
+			fresh = append(fresh, p)
 		}
 	}
-	return r.Host.Listener(p)
+	return r.Host.Listener(fresh)
 }
 
 // clear takes out the containers that the file says anew and, with prune, all
@@ -128,8 +147,7 @@ func (t *Topology) applyNetwork(n Network, h Host) error {
 	if err := t.complete(&n, h); err != nil {
 		return err
 	}
-	t.Networks = append(t.Networks, n)
-	t.Sort()
+	t.insert(n)
 	return nil
 }
 
@@ -170,47 +188,63 @@ func either[T comparable](want, have T) bool {
 	return want == open || want == have
 }
 
-// applyContainer adds a container as the file says. What the file leaves open
-// stays as it was in old.
-func (t *Topology) applyContainer(c, old Container, h Host) error {
-	if err := t.AddContainer(ContainerSpec{Name: c.Name, Netns: c.Netns, Share: c.Share}, h); err != nil {
-		return err
-	}
-	k, err := t.Container(c.Name)
-	if err != nil {
-		return err
-	}
-	switch {
-	case c.Nameservers != nil || c.Search != nil:
-		if err := c.checkResolver(); err != nil {
-			return err
+// applyContainers adds containers as the file says. What the file leaves open
+// stays as it was before.
+func (t *Topology) applyContainers(list []Container, before *Topology, h Host) error {
+	specs := make([]ContainerSpec, len(list))
+	for i, c := range list {
+		old, err := before.Container(c.Name)
+		if err != nil {
+			old = &Container{}
 		}
-		k.Nameservers, k.Search = c.Nameservers, c.Search
-	case old.Name != "":
-		k.Nameservers, k.Search = old.Nameservers, old.Search
-	}
-	for _, a := range c.Networks {
-		if err := t.applyAttachment(c.Name, a, old); err != nil {
+		if specs[i], err = t.specOf(c, old); err != nil {
 			return err
 		}
 	}
-	if len(c.Publish) == 0 {
-		return nil
+	if err := t.AddContainers(specs, h); err != nil {
+		return err
 	}
-	return t.Published(c.Name, c.Publish, h)
+	for _, c := range list {
+		k, err := t.Container(c.Name)
+		if err != nil {
+			return err
+		}
+		if c.Nameservers != nil || c.Search != nil {
+			k.Nameservers, k.Search = c.Nameservers, c.Search
+		} else if old, err := before.Container(c.Name); err == nil {
+			k.Nameservers, k.Search = old.Nameservers, old.Search
+		}
+	}
+	return nil
 }
 
-func (t *Topology) applyAttachment(name string, a Attachment, old Container) error {
+// specOf are the words of the file for a container that was old.
+func (t *Topology) specOf(c Container, old *Container) (ContainerSpec, error) {
+	s := ContainerSpec{Name: c.Name, Netns: c.Netns, Share: c.Share, Publish: c.Publish}
+	if err := c.checkResolver(); err != nil {
+		return s, err
+	}
+	for _, a := range c.Networks {
+		place, err := t.placeOf(c.Name, a, old)
+		if err != nil {
+			return s, err
+		}
+		s.Networks = append(s.Networks, place)
+	}
+	return s, nil
+}
+
+func (t *Topology) placeOf(name string, a Attachment, old *Container) (AttachSpec, error) {
 	s := AttachSpec{
 		Network: a.Network, IP: text(a.IP), IP6: text(a.IP6), MAC: a.MAC,
 		Interface: a.Interface, Aliases: a.Aliases, DefaultRoute: a.DefaultRoute,
 	}
 	if a.Network == "" {
-		return fail.New(fail.Usage, "container "+name, "one of its networks has no name")
+		return s, fail.New(fail.Usage, "container "+name, "one of its networks has no name")
 	}
 	n, err := t.Network(a.Network)
 	if err != nil {
-		return err
+		return s, err
 	}
 	if was := old.Attachment(a.Network); was != nil && n.Subnet.Contains(was.IP) && either(a.IP, was.IP) {
 		keep(&s.IP, text(was.IP))
@@ -220,7 +254,7 @@ func (t *Topology) applyAttachment(name string, a Attachment, old Container) err
 			keep(&s.IP6, text(was.IP6))
 		}
 	}
-	return t.Connect(name, s)
+	return s, nil
 }
 
 func text(ip netip.Addr) string {

@@ -3,7 +3,7 @@ package topology
 import (
 	"fmt"
 	"net/netip"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -31,6 +31,9 @@ func (t Topology) Check() error {
 			return &Fault{"network", n.Name, err}
 		}
 		c.holder[n.Name] = make(map[netip.Addr]string)
+	}
+	if err := c.subnets(); err != nil {
+		return err
 	}
 	for i, k := range t.Containers {
 		if err := c.container(i, k); err != nil {
@@ -61,13 +64,35 @@ func (c checker) network(i int, n Network) error {
 	if err := n.checkNumbers(); err != nil {
 		return err
 	}
-	if n.AllowOverlap {
-		return nil
+	return nil
+}
+
+// subnets checks that no two networks that need leave to overlap do. Prefixes
+// are apart or one within the other, so that in their order only neighbours matter.
+func (c checker) subnets() error {
+	type subnet struct {
+		netip.Prefix
+		of string
 	}
-	for _, other := range c.topo.Networks[:i] {
+	var all []subnet
+	for _, n := range c.topo.Networks {
 		// Which of two was there first, and needed no leave, is not known any more.
-		if !other.AllowOverlap && (n.Subnet.Overlaps(other.Subnet) || n.IPv6 && n.Subnet6.Overlaps(other.Subnet6)) {
-			return fmt.Errorf("its subnet overlaps that of network %s", other.Name)
+		if n.AllowOverlap {
+			continue
+		}
+		for _, p := range n.prefixes() {
+			all = append(all, subnet{p, n.Name})
+		}
+	}
+	slices.SortFunc(all, func(a, b subnet) int {
+		if order := a.Addr().Compare(b.Addr()); order != 0 {
+			return order
+		}
+		return a.Bits() - b.Bits()
+	})
+	for i := 1; i < len(all); i++ {
+		if a, b := all[i-1], all[i]; a.Overlaps(b.Prefix) {
+			return &Fault{"network", max(a.of, b.of), fmt.Errorf("its subnet overlaps that of network %s", min(a.of, b.of))}
 		}
 	}
 	return nil
@@ -107,7 +132,7 @@ func (n Network) checkNumbers() error {
 		if err := checkSubnet(p); err != nil {
 			return err
 		}
-		if err := checkIP(n, p, gateways[i], netip.Addr{}, nil); err != nil {
+		if err := checkIP(&n, p, gateways[i], netip.Addr{}, nil); err != nil {
 			return err
 		}
 	}
@@ -189,14 +214,14 @@ func (c checker) addresses(k Container, n Network, a Attachment) error {
 		return fmt.Errorf("it has not one address in each subnet of network %s", n.Name)
 	}
 	holder := c.holder[n.Name]
-	if err := checkIP(n, n.Subnet, a.IP, n.Gateway, holder); err != nil {
+	if err := checkIP(&n, n.Subnet, a.IP, n.Gateway, holder); err != nil {
 		return err
 	}
 	holder[a.IP] = k.Name
 	if !n.IPv6 {
 		return nil
 	}
-	if err := checkIP(n, n.Subnet6, a.IP6, n.Gateway6, holder); err != nil {
+	if err := checkIP(&n, n.Subnet6, a.IP6, n.Gateway6, holder); err != nil {
 		return err
 	}
 	holder[a.IP6] = k.Name
@@ -205,26 +230,8 @@ func (c checker) addresses(k Container, n Network, a Attachment) error {
 
 // ports checks that no port of the host is published twice.
 func (c checker) ports() error {
-	type published struct {
-		Port
-		by string
-	}
-	var all []published
-	for _, k := range c.topo.Containers {
-		for _, p := range k.Publish {
-			all = append(all, published{p, k.Name})
-		}
-	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].Host < all[j].Host })
-	for i, p := range all {
-		for _, q := range all[i+1:] {
-			if q.Host > p.HostEnd {
-				break
-			}
-			if p.Overlaps(q.Port) {
-				return &Fault{"container", q.by, fmt.Errorf("it publishes %s, and container %s publishes %s", q.Port, p.by, p.Port)}
-			}
-		}
+	if p, q, found := c.topo.clash(nil); found {
+		return &Fault{"container", q.by, fmt.Errorf("it publishes %s, and container %s publishes %s", q.Port, p.by, p.Port)}
 	}
 	return nil
 }

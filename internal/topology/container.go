@@ -3,71 +3,107 @@ package topology
 import (
 	"fmt"
 	"net/netip"
-	"sort"
 	"strings"
 	"unicode"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
 
-// ContainerSpec is what a user says of a container to be made.
+// ContainerSpec is what a user says of a container to be made, and of what it
+// is plugged into at once.
 type ContainerSpec struct {
-	Name  string
-	Netns string // path of a namespace to adopt; empty to make one
-	Share string // container whose namespace to join
+	Name     string
+	Netns    string // path of a namespace to adopt; empty to make one
+	Share    string // container whose namespace to join
+	Networks []AttachSpec
+	Publish  []Port
 }
 
-// AddContainer adds a container that is not connected to anything.
+// AddContainer adds a container, connected and published as its words say.
 func (t *Topology) AddContainer(s ContainerSpec, h Host) error {
-	what := "container " + s.Name
-	if err := CheckName("container", s.Name); err != nil {
-		return err
-	}
-	if _, err := t.Container(s.Name); err == nil {
-		return fail.New(fail.Conflict, what, "there is one of that name").Try("cnet inspect %s", s.Name)
-	}
-	path, id := NetnsPath(s.Name), NamespaceID{}
-	switch {
-	case s.Netns != "" && s.Share != "":
-		return fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
-	case s.Netns != "":
-		err := checkPath(s.Netns)
+	return t.AddContainers([]ContainerSpec{s}, h)
+}
+
+// AddContainers adds containers. What has to be known of the topology and the
+// host is looked up once for all.
+func (t *Topology) AddContainers(specs []ContainerSpec, h Host) error {
+	x := t.index()
+	fresh := make([]Container, 0, len(specs))
+	var ports []claim
+	servers, search := h.Resolvers()
+	x.reserve(specs)
+	for _, s := range specs {
+		c, err := x.container(s, h)
 		if err != nil {
 			return err
 		}
-		if id, err = t.adoptable(s.Name, s.Netns, h); err != nil {
-			return err
+		c.Nameservers, c.Search = servers, search
+		for _, a := range s.Networks {
+			if err := x.connect(&c, a); err != nil {
+				return err
+			}
 		}
+		if len(s.Publish) > 0 {
+			if err := t.publishable(&c, s.Publish); err != nil {
+				return err
+			}
+			c.Publish = append(c.Publish, s.Publish...)
+			ports = append(ports, claimed(c.Name, c.Publish)...)
+		}
+		fresh = append(fresh, c)
+	}
+	if err := t.claim(ports, h); err != nil {
+		return err
+	}
+	t.Containers = append(t.Containers, fresh...)
+	t.Sort()
+	return nil
+}
+
+// container is a new one that is not connected to anything.
+func (x *index) container(s ContainerSpec, h Host) (Container, error) {
+	c, what := Container{Name: s.Name, Netns: s.Netns, Share: s.Share}, "container "+s.Name
+	if err := CheckName("container", s.Name); err != nil {
+		return c, err
+	}
+	if x.named(s.Name) {
+		return c, fail.New(fail.Conflict, what, "there is one of that name").Try("cnet inspect %s", s.Name)
+	}
+	switch {
+	case s.Netns != "" && s.Share != "":
+		return c, fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
+	case s.Netns != "":
+		id, err := x.adoptable(s, h)
+		if err != nil {
+			return c, err
+		}
+		c.NetnsID, c.NetnsBoot = id.Inode, id.Boot
 	case s.Share != "":
-		if err := t.shareable(s.Name, s.Share); err != nil {
-			return err
+		if err := x.topo.shareable(s.Name, s.Share); err != nil {
+			return c, err
 		}
 	}
-	if s.Netns != path && h.Exists(path) {
-		return fail.New(fail.Conflict, what, "%s exists, and cnet did not make it", path).
+	if path := NetnsPath(s.Name); s.Netns != path && h.Exists(path) {
+		return c, fail.New(fail.Conflict, what, "%s exists, and cnet did not make it", path).
 			Try("cnet create %s --netns %s, to adopt it", s.Name, path)
 	}
-	c := Container{Name: s.Name, Netns: s.Netns, NetnsID: id.Inode, NetnsBoot: id.Boot, Share: s.Share}
-	c.Nameservers, c.Search = h.Resolvers()
-	at := sort.Search(len(t.Containers), func(i int) bool { return t.Containers[i].Name >= c.Name })
-	t.Containers = append(t.Containers, Container{})
-	copy(t.Containers[at+1:], t.Containers[at:])
-	t.Containers[at] = c
-	return nil
+	return c, nil
 }
 
 // adoptable identifies the namespace to adopt; one that a container has already
 // is refused.
-func (t *Topology) adoptable(name, path string, h Host) (id NamespaceID, err error) {
-	if id, err = h.Namespace(path); err != nil {
+func (x *index) adoptable(s ContainerSpec, h Host) (id NamespaceID, err error) {
+	if err := checkPath(s.Netns); err != nil {
 		return id, err
 	}
-	for _, c := range t.Containers {
-		if other, err := h.Namespace(NetnsPath(c.Name)); err == nil && other == id {
-			return id, fail.New(fail.Conflict, "container "+name, "%s is the namespace of container %s", path, c.Name).
-				Try("cnet create %s --share %s", name, c.Name)
-		}
+	if id, err = h.Namespace(s.Netns); err != nil {
+		return id, err
 	}
+	if owner := x.owner(id, h); owner != "" {
+		return id, fail.New(fail.Conflict, "container "+s.Name, "%s is the namespace of container %s", s.Netns, owner).
+			Try("cnet create %s --share %s", s.Name, owner)
+	}
+	x.namespaces[id] = s.Name
 	return id, nil
 }
 
@@ -99,23 +135,28 @@ func (t *Topology) shareable(name, with string) error {
 	return nil
 }
 
-// RemoveContainer takes a container out, with its attachments and ports.
-func (t *Topology) RemoveContainer(name string) error {
-	if _, err := t.Container(name); err != nil {
-		return err
-	}
-	at := -1
-	for i, c := range t.Containers {
-		if c.Share == name {
-			return fail.New(fail.Conflict, "container "+name, "container %s shares its namespace", c.Name).
-				Try("cnet delete %s %s", c.Name, name)
+// RemoveContainer takes containers out, with their attachments and ports.
+func (t *Topology) RemoveContainer(names ...string) error {
+	gone := make(map[string]bool, len(names))
+	for _, name := range names {
+		if _, err := t.Container(name); err != nil {
+			return err
 		}
-		if c.Name == name {
-			at = i
+		gone[name] = true
+	}
+	rest := make([]Container, 0, len(t.Containers)-len(gone))
+	for _, c := range t.Containers {
+		switch {
+		case gone[c.Name]:
+		case gone[c.Share]:
+			return fail.New(fail.Conflict, "container "+c.Share, "container %s shares its namespace", c.Name).
+				Try("cnet delete %s %s", c.Name, c.Share)
+		default:
+			rest = append(rest, c)
 		}
 	}
-	t.Containers = append(t.Containers[:at], t.Containers[at+1:]...)
-	t.forgetExpect(name)
+	t.Containers = rest
+	t.forgetExpect(gone)
 	return nil
 }
 
@@ -136,19 +177,25 @@ func (t *Topology) Connect(name string, s AttachSpec) error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("connect %s to %s", name, s.Network)
+	return t.index().connect(c, s)
+}
+
+func (x *index) connect(c *Container, s AttachSpec) error {
+	what := fmt.Sprintf("connect %s to %s", c.Name, s.Network)
 	if c.Share != "" {
-		return fail.New(fail.Usage, what, "%s shares the namespace of %s", name, c.Share).Try("cnet connect %s %s", c.Share, s.Network)
+		return fail.New(fail.Usage, what, "%s shares the namespace of %s", c.Name, c.Share).Try("cnet connect %s %s", c.Share, s.Network)
 	}
-	n, err := t.Network(s.Network)
+	n, err := x.topo.Network(s.Network)
 	if err != nil {
 		return err
 	}
 	if c.Attachment(n.Name) != nil {
-		return fail.New(fail.Conflict, what, "it is connected already").Try("cnet inspect %s", name)
+		return fail.New(fail.Conflict, what, "it is connected already").Try("cnet inspect %s", c.Name)
 	}
-	if err := t.room(n, what); err != nil {
-		return err
+	taken := x.in(n.Name)
+	if n.Driver == Bridge && *taken.count >= maxPorts {
+		return fail.New(fail.Conflict, what, "its bridge has %d ports, and a bridge takes no more", maxPorts).
+			Try("cnet network create NAME, for another, or with --driver ptp, which has no such limit")
 	}
 	a := Attachment{Network: n.Name, Aliases: s.Aliases}
 	for _, alias := range s.Aliases {
@@ -159,7 +206,7 @@ func (t *Topology) Connect(name string, s AttachSpec) error {
 	if a.Interface, err = c.link(s.Interface); err != nil {
 		return err
 	}
-	if err := t.number(n, &a, s); err != nil {
+	if err := n.number(c.Name, &a, s, taken.holder); err != nil {
 		return err
 	}
 	leads, err := c.routes(n, s.DefaultRoute)
@@ -168,29 +215,12 @@ func (t *Topology) Connect(name string, s AttachSpec) error {
 	}
 	a.DefaultRoute = &leads
 	c.Networks = append(c.Networks, a)
+	taken.take(c.Name, a)
 	return nil
 }
 
 // maxPorts is what a bridge takes (BR_MAX_PORTS in net/bridge/br_private.h).
 const maxPorts = 1023
-
-// room refuses one port more than a network's bridge can have.
-func (t *Topology) room(n *Network, what string) error {
-	if n.Driver != Bridge {
-		return nil
-	}
-	ports := 0
-	for i := range t.Containers {
-		if t.Containers[i].Attachment(n.Name) != nil {
-			ports++
-		}
-	}
-	if ports >= maxPorts {
-		return fail.New(fail.Conflict, what, "its bridge has %d ports, and a bridge takes no more", maxPorts).
-			Try("cnet network create NAME, for another")
-	}
-	return nil
-}
 
 // link checks the name of the link that was asked for, or takes the next ethN.
 func (c *Container) link(name string) (string, error) {
@@ -211,29 +241,36 @@ func (c *Container) link(name string) (string, error) {
 	return name, checkLink(name)
 }
 
+// release ends what reserve did for the container itself.
+func release(holder map[netip.Addr]string, ip netip.Addr, container string) {
+	if holder[ip] == container {
+		delete(holder, ip)
+	}
+}
+
 // number settles the attachment's addresses.
-func (t *Topology) number(n *Network, a *Attachment, s AttachSpec) (err error) {
-	holder := t.usedAddresses(n.Name)
-	used := set(holder)
+func (n *Network) number(container string, a *Attachment, s AttachSpec, holder map[netip.Addr]string) (err error) {
 	if s.IP != "" {
 		if a.IP, err = parseAddr(s.IP, false); err != nil {
 			return err
 		}
-		if err = checkIP(*n, n.Subnet, a.IP, n.Gateway, holder); err != nil {
+		release(holder, a.IP, container)
+		if err = checkIP(n, n.Subnet, a.IP, n.Gateway, holder); err != nil {
 			return err
 		}
-	} else if a.IP, err = nextIP(n, used); err != nil {
+	} else if a.IP, err = nextIP(n, holder); err != nil {
 		return err
 	}
 	if s.IP6 != "" {
 		if a.IP6, err = parseAddr(s.IP6, true); err != nil {
 			return err
 		}
-		if err = checkIP(*n, n.Subnet6, a.IP6, n.Gateway6, holder); err != nil {
+		release(holder, a.IP6, container)
+		if err = checkIP(n, n.Subnet6, a.IP6, n.Gateway6, holder); err != nil {
 			return err
 		}
 	} else if n.IPv6 {
-		if a.IP6, err = ip6For(*n, a.IP, used); err != nil {
+		if a.IP6, err = ip6For(*n, a.IP, holder); err != nil {
 			return err
 		}
 	}

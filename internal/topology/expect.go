@@ -124,11 +124,11 @@ func (t *Topology) checkExpect(e Expectation) error {
 	return nil
 }
 
-// forgetExpect takes out the expectations that are about a container.
-func (t *Topology) forgetExpect(name string) {
+// forgetExpect takes out the expectations that are about containers that are gone.
+func (t *Topology) forgetExpect(gone map[string]bool) {
 	var rest []Expectation
 	for _, e := range t.Expect {
-		if e.From != name && e.To.Name != name {
+		if !gone[e.From] && !gone[e.To.Name] {
 			rest = append(rest, e)
 		}
 	}

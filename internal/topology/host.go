@@ -18,8 +18,9 @@ type Host interface {
 	RAUplinks() ([]string, error)
 	// Resolvers are the name servers and search domains that a container can use.
 	Resolvers() (servers, search []string)
-	// Listener names the process that listens at a port of the host, or is empty.
-	Listener(p Port) (string, error)
+	// Listener names the process that listens at one of these ports of the host,
+	// and the first such port; by is empty when there is none.
+	Listener(ports []Port) (at Port, by string, err error)
 	// IPv6 says what keeps the host from having IPv6 networks, if anything.
 	IPv6() error
 	// Namespace identifies the network namespace at path. What is none, or is

@@ -2,7 +2,10 @@ package topology
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
+	"sort"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -17,36 +20,110 @@ var (
 
 // freeSubnet returns the first /24 of the pool that meets nothing in taken.
 func freeSubnet(taken []Taken) (netip.Prefix, error) {
-	base := pool4.Addr().As4()
-	for i := 0; i < 256; i++ {
-		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{base[0], base[1], byte(i), 0}), 24)
-		if _, hit := meets(p, taken); !hit {
-			return p, nil
-		}
+	p, err := cut(pool4, 24, taken)
+	if err != nil {
+		return p, err.Try("--subnet 192.168.77.0/24")
 	}
-	return netip.Prefix{}, fail.New(fail.Conflict, "choose a subnet", "all /24 subnets of %s are taken", pool4).
-		Try("--subnet 192.168.77.0/24")
+	return p, nil
 }
 
 // freeSubnet6 returns the first /64 of the IPv6 pool that meets nothing in taken.
 func freeSubnet6(taken []Taken) (netip.Prefix, error) {
-	b := pool6.Addr().As16()
-	for i := 0; i < 1<<16; i++ {
-		binary.BigEndian.PutUint16(b[6:], uint16(i))
-		p := netip.PrefixFrom(netip.AddrFrom16(b), 64)
-		if _, hit := meets(p, taken); !hit {
-			return p, nil
-		}
+	p, err := cut(pool6, 64, taken)
+	if err != nil {
+		return p, err.Try("--subnet6 fd12:3456:789a::/64")
 	}
-	return netip.Prefix{}, fail.New(fail.Conflict, "choose an IPv6 subnet", "all /64 subnets of %s are taken", pool6).
-		Try("--subnet6 fd12:3456:789a::/64")
+	return p, nil
 }
 
-// meets returns the first of taken that p overlaps. Prefixes of length 0 and 1
-// cover everything (a default route, a VPN's two halves) and do not count.
+// cut returns the first piece of a pool, with a prefix of so many bits, that
+// meets nothing in taken.
+func cut(pool netip.Prefix, bits int, taken []Taken) (netip.Prefix, *fail.Error) {
+	pieces := 1 << (bits - pool.Bits())
+	used := make([]bool, pieces)
+	for _, t := range taken {
+		from, to := pieces, 0
+		if covers(t.Prefix) && t.Prefix.Overlaps(pool) {
+			from, to = met(pool, bits, t.Prefix)
+		}
+		for i := from; i < to; i++ {
+			used[i] = true
+		}
+	}
+	for i := range used {
+		if !used[i] {
+			return piece(pool, bits, i), nil
+		}
+	}
+	return netip.Prefix{}, fail.New(fail.Conflict, "choose a subnet", "all %d subnets of %s are taken: %s", pieces, pool, takers(pool, bits, taken))
+}
+
+// met are the pieces of a pool, from the first to the one after the last, that
+// a prefix which overlaps the pool meets.
+func met(pool netip.Prefix, bits int, p netip.Prefix) (from, to int) {
+	if p.Bits() <= pool.Bits() {
+		return 0, 1 << (bits - pool.Bits())
+	}
+	a, offset := p.Masked().Addr().AsSlice(), 0
+	for i := pool.Bits(); i < bits; i++ {
+		offset = offset<<1 | int(a[i/8]>>(7-i%8)&1)
+	}
+	if p.Bits() >= bits {
+		return offset, offset + 1
+	}
+	return offset, offset + 1<<(bits-p.Bits())
+}
+
+// piece is the i-th piece of a pool.
+func piece(pool netip.Prefix, bits, i int) netip.Prefix {
+	a := pool.Addr().AsSlice()
+	for bit := bits - 1; i > 0; bit, i = bit-1, i>>1 {
+		a[bit/8] |= byte(i&1) << (7 - bit%8)
+	}
+	ip, _ := netip.AddrFromSlice(a)
+	return netip.PrefixFrom(ip, bits)
+}
+
+// takers says who takes most of a pool, in the words of a message.
+func takers(pool netip.Prefix, bits int, taken []Taken) string {
+	pieces := make(map[string]int)
+	for _, t := range taken {
+		if covers(t.Prefix) && t.Prefix.Overlaps(pool) {
+			from, to := met(pool, bits, t.Prefix)
+			by := t.By
+			if strings.HasPrefix(by, ofNetwork) {
+				by = "networks of cnet"
+			}
+			pieces[by] += to - from
+		}
+	}
+	words := make([]string, 0, len(pieces))
+	for by := range pieces {
+		words = append(words, by)
+	}
+	sort.Slice(words, func(i, j int) bool {
+		a, b := words[i], words[j]
+		return pieces[a] > pieces[b] || pieces[a] == pieces[b] && a < b
+	})
+	const most = 3
+	rest := len(words) - most
+	for i, by := range words {
+		words[i] = fmt.Sprintf("%d by %s", pieces[by], by)
+	}
+	if rest > 0 {
+		words = append(words[:most], fmt.Sprintf("the rest by %d more", rest))
+	}
+	return strings.Join(words, ", ")
+}
+
+// covers reports whether a prefix of the host takes addresses: those of length
+// 0 and 1 cover everything (a default route, a VPN's two halves) and do not count.
+func covers(p netip.Prefix) bool { return p.Bits() > 1 }
+
+// meets returns the first of taken that p overlaps.
 func meets(p netip.Prefix, taken []Taken) (Taken, bool) {
 	for _, t := range taken {
-		if t.Prefix.Bits() > 1 && t.Prefix.Overlaps(p) {
+		if covers(t.Prefix) && t.Prefix.Overlaps(p) {
 			return t, true
 		}
 	}
@@ -55,7 +132,7 @@ func meets(p netip.Prefix, taken []Taken) (Taken, bool) {
 
 // nextIP hands out the next free IPv4 address of a network, going on after the
 // last one, so that a freed address is not used again at once.
-func nextIP(n *Network, used map[netip.Addr]bool) (netip.Addr, error) {
+func nextIP(n *Network, holder map[netip.Addr]string) (netip.Addr, error) {
 	first, last := hosts(n.Subnet)
 	ip := n.Last
 	if !ip.IsValid() || !n.Subnet.Contains(ip) {
@@ -67,23 +144,23 @@ func nextIP(n *Network, used map[netip.Addr]bool) (netip.Addr, error) {
 		if !ip.IsValid() || last.Less(ip) {
 			ip = first
 		}
-		if ip != n.Gateway && !used[ip] {
+		if ip != n.Gateway && holder[ip] == "" {
 			n.Last = ip
 			return ip, nil
 		}
 	}
-	return netip.Addr{}, fail.New(fail.Conflict, "network "+n.Name, "all addresses of %s are taken", n.Subnet).
-		Try("cnet network create NAME --subnet with a shorter prefix")
+	return netip.Addr{}, fail.New(fail.Conflict, "network "+n.Name, "all addresses of %s are taken: the gateway has one, %d containers the others", n.Subnet, size-1).
+		Try("cnet network create NAME --subnet with a prefix shorter than /%d", n.Subnet.Bits())
 }
 
 // ip6For is the IPv6 address with the same place in its subnet that ip has in
 // the IPv4 subnet; where that is taken, the next that is free.
-func ip6For(n Network, ip netip.Addr, used map[netip.Addr]bool) (netip.Addr, error) {
+func ip6For(n Network, ip netip.Addr, holder map[netip.Addr]string) (netip.Addr, error) {
 	a := n.Subnet6.Masked().Addr().As16()
 	low := binary.BigEndian.Uint64(a[8:]) + uint64(toUint(ip)-toUint(n.Subnet.Masked().Addr()))
 	binary.BigEndian.PutUint64(a[8:], low)
 	for ip6 := netip.AddrFrom16(a); n.Subnet6.Contains(ip6); ip6 = ip6.Next() {
-		if ip6 != n.Gateway6 && !used[ip6] {
+		if ip6 != n.Gateway6 && holder[ip6] == "" {
 			return ip6, nil
 		}
 	}
@@ -92,22 +169,24 @@ func ip6For(n Network, ip netip.Addr, used map[netip.Addr]bool) (netip.Addr, err
 }
 
 // checkIP refuses an address that cannot be a container's in this network.
-func checkIP(n Network, subnet netip.Prefix, ip, gateway netip.Addr, holder map[netip.Addr]string) error {
-	what := "address " + ip.String()
+func checkIP(n *Network, subnet netip.Prefix, ip, gateway netip.Addr, holder map[netip.Addr]string) error {
+	bad := func(kind fail.Kind, format string, args ...any) *fail.Error {
+		return fail.New(kind, "address "+ip.String(), format, args...)
+	}
 	switch {
 	case !subnet.IsValid():
-		return fail.New(fail.Usage, what, "network %s has no IPv6 subnet", n.Name).Try("cnet network create NAME --ipv6")
+		return bad(fail.Usage, "network %s has no IPv6 subnet", n.Name).Try("cnet network create NAME --ipv6")
 	case !subnet.Contains(ip):
-		return fail.New(fail.Usage, what, "it is not in %s, the subnet of network %s", subnet, n.Name)
+		return bad(fail.Usage, "it is not in %s, the subnet of network %s", subnet, n.Name)
 	case ip == gateway:
-		return fail.New(fail.Conflict, what, "it is the gateway of network %s", n.Name)
+		return bad(fail.Conflict, "it is the gateway of network %s", n.Name)
 	case holder[ip] != "":
-		return fail.New(fail.Conflict, what, "container %s of network %s has it", holder[ip], n.Name)
+		return bad(fail.Conflict, "container %s of network %s has it", holder[ip], n.Name)
 	case ip == subnet.Masked().Addr():
-		return fail.New(fail.Usage, what, "it is the address of the subnet %s itself", subnet)
+		return bad(fail.Usage, "it is the address of the subnet %s itself", subnet)
 	}
 	if first, last := hosts(subnet); ip.Is4() && (ip.Less(first) || last.Less(ip)) {
-		return fail.New(fail.Usage, what, "it is the broadcast address of %s", subnet)
+		return bad(fail.Usage, "it is the broadcast address of %s", subnet)
 	}
 	return nil
 }
@@ -170,29 +249,6 @@ var unfit = []Taken{
 	{netip.MustParsePrefix("::/8"), "loopback and special use"},
 	{netip.MustParsePrefix("fe80::/10"), "link-local addresses"},
 	{netip.MustParsePrefix("ff00::/8"), "multicast"},
-}
-
-// usedAddresses maps each address in a network to the container that has it.
-func (t *Topology) usedAddresses(network string) map[netip.Addr]string {
-	holder := make(map[netip.Addr]string)
-	for i := range t.Containers {
-		c := &t.Containers[i]
-		if a := c.Attachment(network); a != nil {
-			holder[a.IP] = c.Name
-			if a.IP6.IsValid() {
-				holder[a.IP6] = c.Name
-			}
-		}
-	}
-	return holder
-}
-
-func set(holder map[netip.Addr]string) map[netip.Addr]bool {
-	m := make(map[netip.Addr]bool, len(holder))
-	for ip := range holder {
-		m[ip] = true
-	}
-	return m
 }
 
 // parsePrefix reads a subnet in CIDR form.

@@ -5,19 +5,43 @@ import (
 	"encoding/base32"
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
 
-var (
-	nameForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,62}$`)
-	// hostLinkForm is what the kernel takes (dev_valid_name in net/core/dev.c).
-	hostLinkForm = regexp.MustCompile(`^[^/:\s\x00-\x1f\x7f]{1,15}$`)
-	linkForm     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,14}$`)
-)
+// nameForm reports whether s is a label: letters, digits and dashes, 63 at most,
+// and no dash first.
+func nameForm(s string) bool {
+	return len(s) <= 63 && made(s, alphanumeric, func(c byte) bool { return alphanumeric(c) || c == '-' })
+}
+
+// linkForm reports whether s is a name that cnet gives a link inside a container.
+func linkForm(s string) bool {
+	return len(s) <= linkMax && made(s, letter, func(c byte) bool { return alphanumeric(c) || c == '-' || c == '_' })
+}
+
+// hostLinkForm reports whether the kernel takes s for a link (dev_valid_name in
+// net/core/dev.c).
+func hostLinkForm(s string) bool {
+	is := func(c byte) bool { return c > ' ' && c != 0x7f && c != '/' && c != ':' }
+	return len(s) <= linkMax && made(s, is, is)
+}
+
+// made reports whether s is a byte of the one class and then any of the other.
+func made(s string, first, rest func(byte) bool) bool {
+	for i := 1; i < len(s); i++ {
+		if !rest(s[i]) {
+			return false
+		}
+	}
+	return s != "" && first(s[0])
+}
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func alphanumeric(c byte) bool { return letter(c) || '0' <= c && c <= '9' }
 
 // CheckName refuses a name that cannot be a host name label, a folder and a
 // namespace at once (RFC 1123, section 2.1).
@@ -25,7 +49,7 @@ func CheckName(what, name string) error {
 	if strings.EqualFold(name, "localhost") {
 		return fail.New(fail.Usage, what+" "+name, "that name means the loopback everywhere").Try("another name")
 	}
-	if nameForm.MatchString(name) && !strings.HasSuffix(name, "-") {
+	if nameForm(name) && !strings.HasSuffix(name, "-") {
 		return nil
 	}
 	why := "a name is made of letters, digits and dashes, and begins and ends with a letter or digit"
@@ -41,7 +65,7 @@ func CheckName(what, name string) error {
 // checkLink refuses a name that a link inside a container cannot have.
 func checkLink(name string) error {
 	switch {
-	case !linkForm.MatchString(name):
+	case !linkForm(name):
 		return fail.New(fail.Usage, "interface "+quote(name),
 			"a link's name has 1 to 15 letters, digits, dashes and underscores, and begins with a letter").Try("--interface eth1")
 	case name == "lo" || name == "all" || name == "default":
@@ -55,7 +79,7 @@ func quote(s string) string {
 	if len(s) > 40 {
 		return strconv.Quote(s[:40]) + "…"
 	}
-	if nameForm.MatchString(s) {
+	if nameForm(s) {
 		return s
 	}
 	return strconv.Quote(s)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -44,9 +45,14 @@ func (t *Topology) AddNetwork(s NetworkSpec, h Host) error {
 	if err := t.complete(&n, h); err != nil {
 		return err
 	}
-	t.Networks = append(t.Networks, n)
-	t.Sort()
+	t.insert(n)
 	return nil
+}
+
+// insert adds a network at its place in the order of names.
+func (t *Topology) insert(n Network) {
+	at := sort.Search(len(t.Networks), func(i int) bool { return t.Networks[i].Name >= n.Name })
+	t.Networks = slices.Insert(t.Networks, at, n)
 }
 
 // network reads the words of the spec.
@@ -168,7 +174,7 @@ func (n Network) checkLinks() error {
 		return fail.New(fail.Usage, what, "there is no isolation %s", quote(n.Isolation)).Try("leave isolation to cnet")
 	}
 	for _, l := range n.RAUplinks {
-		if !hostLinkForm.MatchString(l) || strings.Trim(l, ".") == "" || l == "all" || l == "default" {
+		if !hostLinkForm(l) || strings.Trim(l, ".") == "" || l == "all" || l == "default" {
 			return fail.New(fail.Usage, what, "%s is no link", quote(l)).Try("leave ra_uplinks to cnet")
 		}
 	}
@@ -233,16 +239,18 @@ func gateway(n *Network, p netip.Prefix, g netip.Addr) (netip.Addr, error) {
 	if !g.IsValid() {
 		return p.Addr().Next(), nil
 	}
-	return g, checkIP(*n, p, g, netip.Addr{}, nil)
+	return g, checkIP(n, p, g, netip.Addr{}, nil)
 }
+
+// ofNetwork begins the words for what a network of cnet takes.
+const ofNetwork = "network "
 
 // subnets are the prefixes of the topology's own networks.
 func (t *Topology) subnets() []Taken {
-	var taken []Taken
+	taken := make([]Taken, 0, 2*len(t.Networks))
 	for _, n := range t.Networks {
-		taken = append(taken, Taken{n.Subnet, "network " + n.Name + " (" + n.Subnet.String() + ")"})
-		if n.Subnet6.IsValid() {
-			taken = append(taken, Taken{n.Subnet6, "network " + n.Name + " (" + n.Subnet6.String() + ")"})
+		for _, p := range n.prefixes() {
+			taken = append(taken, Taken{p, ofNetwork + n.Name + " (" + p.String() + ")"})
 		}
 	}
 	return taken

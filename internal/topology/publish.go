@@ -13,56 +13,89 @@ func (t *Topology) Published(name string, ports []Port, h Host) error {
 	if err != nil {
 		return err
 	}
+	if err := t.publishable(c, ports); err != nil {
+		return err
+	}
+	if err := t.claim(claimed(name, ports), h); err != nil {
+		return err
+	}
+	c.Publish = append(c.Publish, ports...)
+	return nil
+}
+
+// publishable refuses ports that no network of the container can lead in.
+func (t *Topology) publishable(c *Container, ports []Port) error {
+	what := "publish " + c.Name
 	if c.Share != "" {
-		return fail.New(fail.Usage, "publish "+name, "%s shares the namespace of %s", name, c.Share).Try("cnet publish %s …", c.Share)
+		return fail.New(fail.Usage, what, "%s shares the namespace of %s", c.Name, c.Share).Try("cnet publish %s …", c.Share)
 	}
 	a := c.Main()
 	if a == nil {
-		return fail.New(fail.Conflict, "publish "+name, "it is not connected to a network").Try("cnet connect %s", name)
+		return fail.New(fail.Conflict, what, "it is not connected to a network").Try("cnet connect %s", c.Name)
 	}
 	n, err := t.Network(a.Network)
 	if err != nil {
 		return err
 	}
 	for _, p := range ports {
-		if err := t.publish(c, n, p, h); err != nil {
+		if err := n.admits(c.Name, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// publish publishes one port after everything that could stand in its way is looked at.
-func (t *Topology) publish(c *Container, n *Network, p Port, h Host) error {
-	what := fmt.Sprintf("publish %s of %s", p, c.Name)
-	if n.Internal {
-		return fail.New(fail.Conflict, what, "network %s is internal: nothing comes in from outside", n.Name).
-			Try("cnet connect %s to another network first", c.Name)
-	}
-	if p.HostIP.Is6() && !n.IPv6 {
-		return fail.New(fail.Conflict, what, "network %s has no IPv6", n.Name).Try("cnet network create NAME --ipv6")
-	}
-	if p.HostIP == netip.IPv6Loopback() {
-		return fail.New(fail.HostLacks, what, "the kernel lets no packet from ::1 leave the loopback link (IPv6 has no route_localnet)").
+// admits refuses a port that cannot lead into the network.
+func (n *Network) admits(container string, p Port) error {
+	switch {
+	case n.Internal:
+		return fail.New(fail.Conflict, publishing(container, p), "network %s is internal: nothing comes in from outside", n.Name).
+			Try("cnet connect %s to another network first", container)
+	case p.HostIP.Is6() && !n.IPv6:
+		return fail.New(fail.Conflict, publishing(container, p), "network %s has no IPv6", n.Name).Try("cnet network create NAME --ipv6")
+	case p.HostIP == netip.IPv6Loopback():
+		return fail.New(fail.HostLacks, publishing(container, p), "the kernel lets no packet from ::1 leave the loopback link (IPv6 has no route_localnet)").
 			Try("127.0.0.1:%d, or an address of the host", p.Host)
 	}
-	for i := range t.Containers {
-		for _, q := range t.Containers[i].Publish {
-			if p.Overlaps(q) {
-				return fail.New(fail.Conflict, what, "container %s has published %s", t.Containers[i].Name, q).
-					Try("cnet unpublish %s %s, or choose another host port", t.Containers[i].Name, q)
-			}
-		}
+	return nil
+}
+
+func publishing(container string, p Port) string {
+	return fmt.Sprintf("publish %s of %s", p, container)
+}
+
+func claimed(name string, ports []Port) []claim {
+	list := make([]claim, len(ports))
+	for i, p := range ports {
+		list[i] = claim{p, name}
 	}
-	holder, err := h.Listener(p)
-	if err != nil {
+	return list
+}
+
+// claim refuses ports of the host that a container has published already, or
+// at which a process listens.
+func (t *Topology) claim(fresh []claim, h Host) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	if had, wanted, found := t.clash(fresh); found {
+		return fail.New(fail.Conflict, publishing(wanted.by, wanted.Port), "container %s has published %s", had.by, had.Port).
+			Try("cnet unpublish %s %s, or choose another host port", had.by, had.Port)
+	}
+	ports := make([]Port, len(fresh))
+	for i, f := range fresh {
+		ports[i] = f.Port
+	}
+	at, holder, err := h.Listener(ports)
+	if err != nil || holder == "" {
 		return err
 	}
-	if holder != "" {
-		return fail.New(fail.Conflict, what, "%s listens there; it would no longer be reached", holder).
-			Try("stop it, or choose another host port")
+	for _, f := range fresh {
+		if f.Port == at {
+			return fail.New(fail.Conflict, publishing(f.by, at), "%s listens there; it would no longer be reached", holder).
+				Try("stop it, or choose another host port")
+		}
 	}
-	c.Publish = append(c.Publish, p)
 	return nil
 }
 
@@ -76,21 +109,22 @@ func (t *Topology) Unpublished(name string, ports []Port) error {
 		c.Publish = nil
 		return nil
 	}
+	had := make(map[Port]bool, len(c.Publish))
+	for _, p := range c.Publish {
+		had[p] = true
+	}
 	for _, p := range ports {
-		i := c.published(p)
-		if i < 0 {
+		if !had[p] {
 			return fail.New(fail.NotFound, "unpublish "+name, "it has not published %s", p).Try("cnet inspect %s", name)
 		}
-		c.Publish = append(c.Publish[:i:i], c.Publish[i+1:]...)
+		delete(had, p)
 	}
-	return nil
-}
-
-func (c *Container) published(p Port) int {
-	for i, q := range c.Publish {
-		if p == q {
-			return i
+	var rest []Port
+	for _, p := range c.Publish {
+		if had[p] {
+			rest = append(rest, p)
 		}
 	}
-	return -1
+	c.Publish = rest
+	return nil
 }

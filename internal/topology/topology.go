@@ -2,7 +2,9 @@ package topology
 
 import (
 	"net/netip"
+	"slices"
 	"sort"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -127,8 +129,8 @@ func (c *Container) Main() *Attachment {
 
 // Sort puts networks and containers in the order of their names.
 func (t *Topology) Sort() {
-	sort.Slice(t.Networks, func(i, j int) bool { return t.Networks[i].Name < t.Networks[j].Name })
-	sort.Slice(t.Containers, func(i, j int) bool { return t.Containers[i].Name < t.Containers[j].Name })
+	slices.SortFunc(t.Networks, func(a, b Network) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(t.Containers, func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Clone returns a copy that shares nothing with t.
@@ -140,8 +142,8 @@ func (t Topology) Clone() Topology {
 	}
 	for i := range c.Containers {
 		k := &c.Containers[i]
-		k.Networks = append([]Attachment(nil), k.Networks...)
-		k.Publish = append([]Port(nil), k.Publish...)
+		k.Networks = slices.Clone(k.Networks)
+		k.Publish = slices.Clone(k.Publish)
 	}
 	return c
 }

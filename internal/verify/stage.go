@@ -42,8 +42,11 @@ func Look(ctx context.Context, t topology.Topology) (Host, error) {
 	}
 	for _, c := range t.Containers {
 		// A namespace that is gone breaks promises; it is no error here.
-		_ = netns.Do(topology.NetnsPath(c.Name), func() (err error) {
-			h.Listens[c.Name], err = sockets.Listening()
+		_ = netns.Do(topology.NetnsPath(c.Name), func() error {
+			list, err := sockets.Waiting("tcp")
+			for _, s := range list {
+				h.Listens[c.Name] = append(h.Listens[c.Name], s.AddrPort)
+			}
 			return err
 		})
 	}
