@@ -119,20 +119,24 @@ func remember(t *testing.T, ctx context.Context, facts []fact.Fact) []fact.Fact 
 
 func makeAll(t *testing.T, ctx context.Context, facts []fact.Fact) {
 	t.Helper()
-	for _, f := range facts {
-		if err := f.Make(ctx); err != nil {
-			t.Fatalf("%s: make: %v", f.Key(), err)
-		}
-	}
+	do(t, ctx, fact.Diff(nil, facts).Steps)
 	allHold(t, ctx, facts)
 }
 
 func breakAll(t *testing.T, ctx context.Context, facts []fact.Fact) {
 	t.Helper()
-	for i := len(facts) - 1; i >= 0; i-- {
-		if err := facts[i].Break(ctx); err != nil {
-			t.Fatalf("%s: break: %v", facts[i].Key(), err)
-		}
+	steps := make([]fact.Step, len(facts))
+	for i, f := range facts {
+		steps[len(facts)-1-i] = fact.Step{Verb: fact.Break, Fact: f}
+	}
+	do(t, ctx, steps)
+}
+
+// do runs steps as a plan is run, neighbours that can go together in one batch.
+func do(t *testing.T, ctx context.Context, steps []fact.Step) {
+	t.Helper()
+	if _, err := fact.Run(ctx, steps, fact.Observer{}); err != nil {
+		t.Fatal(err)
 	}
 }
 

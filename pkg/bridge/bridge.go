@@ -139,21 +139,25 @@ func (b Bridge) configure(ctx context.Context, mac string) error {
 	return netns.SetLink(ctx, b.Netns, b.Name, 0, 0, attrs...)
 }
 
-func (b Bridge) Break(ctx context.Context) error {
-	err := netns.With(ctx, b.Netns, func(h *netlink.Handle) error {
-		link, err := h.LinkByName(b.Name)
-		if err != nil {
-			return err
+func (b Bridge) Break(ctx context.Context) error { return b.BreakAll(ctx, []fact.Fact{b}) }
+
+// Batch puts all bridges together.
+func (Bridge) Batch() string { return "bridge" }
+
+// MakeAll makes bridges one by one: the kernel makes no two at once.
+func (Bridge) MakeAll(ctx context.Context, bridges []fact.Fact) error {
+	return fact.MakeEach(ctx, bridges)
+}
+
+// BreakAll deletes bridges in the time of one (see [netns.DeleteLinks]).
+func (Bridge) BreakAll(ctx context.Context, bridges []fact.Fact) error {
+	links := make([]netns.OwnLink, 0, len(bridges))
+	for _, f := range bridges {
+		if b, ok := f.(Bridge); ok {
+			links = append(links, netns.OwnLink{Netns: b.Netns, Name: b.Name, Alias: b.Alias})
 		}
-		if alias := link.Attrs().Alias; alias != "" && alias != b.Alias {
-			return nil // another's, by the same name
-		}
-		return h.LinkDel(link)
-	})
-	if err != nil && !netns.Gone(err) {
-		return fmt.Errorf("delete bridge %s: %w", b.Name, err)
 	}
-	return nil
+	return netns.DeleteLinks(ctx, links...)
 }
 
 func (b Bridge) Commands(v fact.Verb) []fact.Command {

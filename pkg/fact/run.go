@@ -2,6 +2,7 @@ package fact
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -112,6 +113,22 @@ func do(ctx context.Context, group []Step) error {
 	default:
 		return first.Break(ctx)
 	}
+}
+
+// MakeEach makes facts one after the other, and breaks those made if one fails.
+// It is the MakeAll of facts that only go together.
+func MakeEach(ctx context.Context, facts []Fact) error {
+	for i, f := range facts {
+		err := f.Make(ctx)
+		if err == nil {
+			continue
+		}
+		for i--; i >= 0; i-- {
+			err = errors.Join(err, facts[i].Break(context.WithoutCancel(ctx)))
+		}
+		return err
+	}
+	return nil
 }
 
 func factsOf(steps []Step) []Fact {

@@ -75,9 +75,7 @@ func Index(ctx context.Context, path, link string) (int, error) {
 }
 
 func getLink(ctx context.Context, path, link string) (*nl.IfInfomsg, []byte, error) {
-	const skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
-	replies, err := send(ctx, path, unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC),
-		[]*Attr{nameAttr(link), nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats))})
+	replies, err := send(ctx, path, unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), []*Attr{nameAttr(link), withoutStats()})
 	if err == nil && len(replies) == 0 {
 		err = unix.ENODEV
 	}
@@ -92,9 +90,19 @@ func nameAttr(link string) *Attr {
 	return nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(link))
 }
 
-func send(ctx context.Context, path string, kind int, msg nl.NetlinkRequestData, attrs []*Attr) (replies [][]byte, err error) {
+// withoutStats asks for a link without its counters, which are half of the answer.
+func withoutStats() *Attr {
+	const skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
+	return nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats))
+}
+
+func send(ctx context.Context, path string, kind int, msg nl.NetlinkRequestData, attrs []*Attr) ([][]byte, error) {
+	return sendFlags(ctx, path, kind, unix.NLM_F_ACK, msg, attrs)
+}
+
+func sendFlags(ctx context.Context, path string, kind, flags int, msg nl.NetlinkRequestData, attrs []*Attr) (replies [][]byte, err error) {
 	err = withConn(ctx, path, func(c *conn) error {
-		req := nl.NewNetlinkRequest(kind, unix.NLM_F_ACK)
+		req := nl.NewNetlinkRequest(kind, flags)
 		req.Sockets = c.raw
 		req.AddData(msg)
 		for _, a := range attrs {

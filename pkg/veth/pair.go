@@ -136,21 +136,23 @@ func nsFile(path string) string {
 }
 
 // Break deletes both ends, at once.
-func (p Pair) Break(ctx context.Context) error {
-	err := netns.With(ctx, p.Netns, func(h *netlink.Handle) error {
-		link, err := h.LinkByName(p.Name)
-		if err != nil {
-			return err
+func (p Pair) Break(ctx context.Context) error { return p.BreakAll(ctx, []fact.Fact{p}) }
+
+// Batch puts all pairs together.
+func (Pair) Batch() string { return "veth" }
+
+// MakeAll makes pairs one by one: the kernel makes no two at once.
+func (Pair) MakeAll(ctx context.Context, pairs []fact.Fact) error { return fact.MakeEach(ctx, pairs) }
+
+// BreakAll deletes both ends of all pairs, in the time of one (see [netns.DeleteLinks]).
+func (Pair) BreakAll(ctx context.Context, pairs []fact.Fact) error {
+	links := make([]netns.OwnLink, 0, len(pairs))
+	for _, f := range pairs {
+		if p, ok := f.(Pair); ok {
+			links = append(links, netns.OwnLink{Netns: p.Netns, Name: p.Name, Alias: p.Alias})
 		}
-		if alias := link.Attrs().Alias; alias != "" && alias != p.Alias {
-			return nil // another's, by the same name
-		}
-		return h.LinkDel(link)
-	})
-	if err != nil && !netns.Gone(err) {
-		return fmt.Errorf("delete veth pair %s: %w", p.Name, err)
 	}
-	return nil
+	return netns.DeleteLinks(ctx, links...)
 }
 
 func (p Pair) Commands(v fact.Verb) []fact.Command {
