@@ -69,6 +69,9 @@ func (h Hook) Key() fact.Key { return h.key("nat.hook", h.Role) }
 
 // Say names the packets and the chain.
 func (h Hook) Say() string {
+	if h.Backend == Nftables {
+		return h.sayNft()
+	}
 	switch h.Role {
 	case RoleForward:
 		return fmt.Sprintf("Forwarded %s packets pass cnet's chain %s first.", h.family(), chainForward)
@@ -88,7 +91,12 @@ func (h Hook) Say() string {
 // Why is what the chains are for.
 func (h Hook) Why() string {
 	switch h.Role {
+	case RoleTable:
+		return "All of cnet's chains and maps stand in it, for both families, and in one table they change at once."
 	case RoleForward:
+		if h.Backend == Nftables {
+			return "Without a guard everything could reach the containers."
+		}
 		return "A DROP policy of another firewall would lose the containers' packets, and without a guard everything could reach them."
 	case RolePostrouting:
 		return "Containers would reach nothing beyond the host: source addresses are rewritten here, on the way out."

@@ -3,6 +3,7 @@ package nat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/coreos/go-iptables/iptables"
@@ -19,6 +20,13 @@ func (iptablesBackend) available(ipv6 bool) error {
 		if _, err := find(program(ipv6) + suffix); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (iptablesBackend) check(v value) error {
+	if len(v.iptables()) == 0 {
+		return fmt.Errorf("%s: nothing is known by that name", v.Key())
 	}
 	return nil
 }

@@ -57,11 +57,13 @@ type value interface {
 	fact.Fact
 	on() On
 	iptables() []Rule
+	nftables() []nftObject
 }
 
 // backend keeps values as rules in the kernel.
 type backend interface {
 	available(ipv6 bool) error
+	check(value) error // whether it can say this value
 	makeAll(context.Context, []value) error
 	breakAll(context.Context, []value) error
 	mend(context.Context, value) error
@@ -75,8 +77,11 @@ func (o On) on() On { return o }
 func (o On) Ready() error { return Available(o.Backend, o.IPv6) }
 
 func (o On) open() (backend, error) {
-	if o.Backend == Iptables {
+	switch o.Backend {
+	case Iptables:
 		return iptablesBackend{}, nil
+	case Nftables:
+		return nftBackend{}, nil
 	}
 	return nil, fmt.Errorf("%w %q", ErrBackend, o.Backend)
 }
@@ -114,22 +119,22 @@ func (o On) all(facts []fact.Fact, do func(backend, []value) error) error {
 	if err != nil {
 		return err
 	}
-	values, err := valuesOf(facts)
+	values, err := valuesOf(b, facts)
 	if err != nil {
 		return err
 	}
 	return do(b, values)
 }
 
-func valuesOf(facts []fact.Fact) ([]value, error) {
+func valuesOf(b backend, facts []fact.Fact) ([]value, error) {
 	values := make([]value, len(facts))
 	for i, f := range facts {
 		v, ok := f.(value)
 		if !ok {
 			return nil, fmt.Errorf("%s is no firewall rule", f.Key())
 		}
-		if len(v.iptables()) == 0 {
-			return nil, fmt.Errorf("%s: nothing is known by that name", f.Key())
+		if err := b.check(v); err != nil {
+			return nil, err
 		}
 		values[i] = v
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 )
 
@@ -28,7 +27,7 @@ func (s snapshot) add(r Rule) {
 
 // look reads the tables, or takes them from the session of ctx.
 func look(ctx context.Context, ipv6 bool) (snapshot, error) {
-	s, ok := ctx.Value(sessionKey{}).(*session)
+	s, ok := sessionOf(ctx)
 	if !ok {
 		return read(ctx, ipv6)
 	}
@@ -152,30 +151,4 @@ func split(row string) []string {
 		words = append(words, word.String())
 	}
 	return words
-}
-
-type sessionKey struct{}
-
-// session remembers what the tables held, until something is changed.
-type session struct {
-	mu   sync.Mutex
-	seen map[bool]snapshot // by IPv6
-}
-
-// Keep returns a context whose probes share one reading of the tables, and the
-// func that ends it. Changes made with the context are seen; those of other
-// programs are not. All is of the network namespace of the caller's thread.
-func Keep(ctx context.Context) (context.Context, func()) {
-	s := &session{seen: make(map[bool]snapshot)}
-	ctx = context.WithValue(ctx, sessionKey{}, s)
-	return ctx, func() { stale(ctx) }
-}
-
-// stale forgets what the tables held.
-func stale(ctx context.Context) {
-	if s, ok := ctx.Value(sessionKey{}).(*session); ok {
-		s.mu.Lock()
-		clear(s.seen)
-		s.mu.Unlock()
-	}
 }

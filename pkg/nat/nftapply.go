@@ -1,0 +1,148 @@
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// nftChange is one change to an object: a message, or elements of a set, which
+// go together in one with their neighbours.
+type nftChange struct {
+	object   nftObject
+	message  nftMessage
+	elements []attrs
+}
+
+func changeOf(o nftObject, kind, flags uint16, body attrs) nftChange {
+	return nftChange{object: o, message: nftMessage{kind, flags, body}}
+}
+
+// adding are the changes that add objects. The kernel knows a thing by its name
+// only after the message that made it.
+func adding(objects []nftObject) []nftChange {
+	objects = slices.Clone(objects)
+	sort.SliceStable(objects, func(i, j int) bool { return objects[i].rank() < objects[j].rank() })
+	list := make([]nftChange, len(objects))
+	for i, o := range objects {
+		list[i] = o.add()
+	}
+	return list
+}
+
+// deleting are the changes that delete objects, the last first: what leads to a
+// chain before the chain. If the table goes, all goes with it.
+func deleting(objects []nftObject) (list []nftChange) {
+	if i := slices.IndexFunc(objects, func(o nftObject) bool { return o.rank() == 0 }); i >= 0 {
+		return []nftChange{objects[i].del()}
+	}
+	objects = slices.Clone(objects)
+	slices.Reverse(objects)
+	sort.SliceStable(objects, func(i, j int) bool { return objects[i].rank() > objects[j].rank() })
+	for i, o := range objects {
+		if !flushed(objects[:i], o) {
+			list = append(list, o.del())
+		}
+	}
+	return list
+}
+
+// flushed reports whether o is a rule that goes with the one before it.
+func flushed(before []nftObject, o nftObject) bool {
+	r, ok := o.(nftRule)
+	if !ok || len(before) == 0 {
+		return false
+	}
+	other, ok := before[len(before)-1].(nftRule)
+	return ok && other.chain == r.chain
+}
+
+// apply makes changes in one transaction, or in as few as the kernel lets it:
+// the room of a socket is bounded for all but root of the machine. It counts
+// those that were done. It is short, and is not cut off when ctx ends.
+func (l *nftLink) apply(ctx context.Context, changes []nftChange) (done int, err error) {
+	if len(changes) == 0 {
+		return 0, nil
+	}
+	messages := pack(changes)
+	size := 2 * nftHeader
+	for _, m := range messages {
+		size += m.size()
+	}
+	room := l.room(size)
+	for len(messages) > 0 {
+		n, size := 0, 2*nftHeader
+		for n < len(messages) && (n == 0 || size+messages[n].size() <= room) {
+			size += messages[n].size()
+			n++
+		}
+		if err := fact.Reach(ctx, "nf_tables"); err != nil {
+			return done, err
+		}
+		if err := l.commit(messages[:n]); err != nil {
+			return done, blame(messages[:n], err)
+		}
+		messages, done = messages[n:], done+1
+	}
+	return done, nil
+}
+
+// nftPacket is a message, and which object is at which of its bytes.
+type nftPacket struct {
+	nftMessage
+	about []nftObject
+	ends  []int
+}
+
+func (p nftPacket) size() int { return nftHeader + len(p.body) }
+
+// maxElements bounds the bytes of the elements in a message: the length of an
+// attribute has 16 bits.
+const maxElements = 60000
+
+// pack puts the elements of a set in as few messages as they fit in.
+func pack(changes []nftChange) (list []nftPacket) {
+	for i := 0; i < len(changes); {
+		c := changes[i]
+		e, ok := c.object.(nftElement)
+		if !ok {
+			list = append(list, nftPacket{nftMessage: c.message, about: []nftObject{c.object}})
+			i++
+			continue
+		}
+		p := nftPacket{nftMessage: c.message}
+		prefix := inTable(unix.NFTA_SET_ELEM_LIST_TABLE).text(unix.NFTA_SET_ELEM_LIST_SET, e.set.name)
+		var elements attrs
+		for ; i < len(changes) && len(elements) < maxElements; i++ {
+			next, ok := changes[i].object.(nftElement)
+			if !ok || next.set.name != e.set.name || changes[i].message.kind != c.message.kind {
+				break
+			}
+			for _, one := range changes[i].elements {
+				elements = elements.nest(unix.NFTA_LIST_ELEM, one)
+			}
+			p.about = append(p.about, next)
+			p.ends = append(p.ends, nftHeader+len(prefix)+unix.SizeofNlAttr+len(elements))
+		}
+		p.body = prefix.nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS, elements)
+		list = append(list, p)
+	}
+	return list
+}
+
+// blame says which object was in the way of a change.
+func blame(messages []nftPacket, err error) error {
+	var f *nftFailure
+	if !errors.As(err, &f) || f.message < 0 || f.message >= len(messages) {
+		return fmt.Errorf("nf_tables: %w", err)
+	}
+	p := messages[f.message]
+	i := slices.IndexFunc(p.ends, func(end int) bool { return f.offset < end })
+	return fmt.Errorf("%s: %w", p.about[max(i, 0)], err)
+}

@@ -1,0 +1,139 @@
+package nat
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+
+	"github.com/google/nftables/expr"
+)
+
+// In iptables a guard drops, and an allowance accepts what a later rule of
+// somebody else's would drop. nf_tables has only guards: to accept in one base
+// chain keeps no other from dropping.
+func (f Forward) nftables() []nftObject {
+	to := f.named("to") + "-" + f.Network
+	list := []nftObject{nftChain{name: to}}
+	rule := func(chain string, parts ...nftPart) {
+		list = append(list, nftRule{chain: chain, parts: parts})
+	}
+	reject := func(chain string, parts ...nftPart) {
+		list = append(list, nftRule{chain, append(parts, counted(), drop()), f.note()})
+	}
+	switch {
+	case f.Internal:
+		reject(to, link(expr.MetaKeyIIFNAME, expr.CmpOpNeq, f.Iface))
+	case !f.NoICC:
+		rule(to, link(expr.MetaKeyIIFNAME, expr.CmpOpEq, f.Iface), leave())
+	}
+	if f.NoICC || !f.Internal {
+		rule(to, knownState(), leave())
+		rule(to, dnatStatus(), leave())
+		reject(to)
+	}
+	list = append(list, nftElement{set: toLinks(), key: f.at(), jump: to, note: f.note()})
+	if !f.Internal {
+		return list
+	}
+	from := f.named("from") + "-" + f.Network
+	list = append(list, nftChain{name: from})
+	reject(from, link(expr.MetaKeyOIFNAME, expr.CmpOpNeq, f.Iface))
+	return append(list, nftElement{set: fromLinks(), key: f.at(), jump: from, note: f.note()})
+}
+
+func (f Forward) at() nftFields { return nftFields{f.familyField(), linkField(f.Iface)} }
+
+func (f Forward) note() string { return "cnet " + f.Network }
+
+func (m Masquerade) nftables() []nftObject {
+	chain, note := m.named("masquerade")+"-"+m.Network, "cnet "+m.Network
+	return []nftObject{
+		nftChain{name: chain},
+		nftRule{chain, []nftPart{link(expr.MetaKeyOIFNAME, expr.CmpOpNeq, m.Except), counted(), masquerade()}, note},
+		nftElement{set: m.sources(), key: nftFields{prefixField(m.Subnet)}, jump: chain, note: note},
+	}
+}
+
+func (h Hairpin) nftables() []nftObject {
+	to, note := prefixField(h.everywhere()), "cnet "+h.Network
+	if h.Container != "" {
+		to, note = addrField(h.To), "cnet "+h.Container
+	}
+	return []nftObject{nftElement{set: h.hairpins(), key: nftFields{linkField(h.Iface), prefixField(h.Subnet), to}, note: note}}
+}
+
+// everywhere is the prefix of all addresses of the family.
+func (o On) everywhere() netip.Prefix {
+	if o.IPv6 {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+}
+
+// The rules of IPv6, which iptables has, are not rendered: cnet makes no such fact.
+func (l Loopback) nftables() []nftObject {
+	if l.IPv6 {
+		return nil
+	}
+	return []nftObject{nftElement{set: loopbackLinks(), key: nftFields{l.familyField(), linkField(l.Iface)}, note: "cnet " + l.Network}}
+}
+
+// A range whose numbers are others in the container is an element for each of
+// its ports: nf_tables has no arithmetic of ports.
+func (p Publish) nftables() []nftObject {
+	if p.last() > p.HostPort && p.Port == p.HostPort {
+		at := prefixField(p.everywhere())
+		if !p.anyHost() {
+			at = addrField(p.HostIP)
+		}
+		return []nftObject{p.element(p.portRanges(), at, protoField(p.Proto), portField(p.HostPort, p.last()))}
+	}
+	var list []nftObject
+	for n := 0; n <= int(p.last())-int(p.HostPort); n++ {
+		one := p
+		one.HostPort, one.Port = p.HostPort+uint16(n), p.Port+uint16(n)
+		at := portField(one.HostPort, one.HostPort)
+		if p.anyHost() {
+			list = append(list, one.element(p.anyPorts(), protoField(p.Proto), at))
+		} else {
+			list = append(list, one.element(p.ownPorts(), addrField(p.HostIP), protoField(p.Proto), at))
+		}
+	}
+	return list
+}
+
+// element leads from key to the container's address and, where the set says so, port.
+func (p Publish) element(set nftSet, key ...nftField) nftElement {
+	e := nftElement{set: set, key: key, data: nftFields{addrField(p.To)}, note: "cnet " + p.Container}
+	if len(set.data) > 1 {
+		e.data = append(e.data, portField(p.Port, p.Port))
+	}
+	return e
+}
+
+// A rule in the words of iptables is of iptables only.
+func (Rule) nftables() []nftObject { return nil }
+
+// nftName is what nft(8) reads as a name of a chain or inside the quotes of a comment.
+var nftName = regexp.MustCompile(`^[a-z][a-z0-9-]*[A-Za-z0-9/_.-]*$`)
+
+// checkNames refuses what could not be said to nft(8).
+func checkNames(objects []nftObject) error {
+	for _, o := range objects {
+		name, note := "", ""
+		switch o := o.(type) {
+		case nftChain:
+			name = o.name
+		case nftRule:
+			note = o.note
+		case nftElement:
+			note = o.note
+		}
+		if name != "" && (!nftName.MatchString(name) || len(name) > 120) || len(note) > 120 || !printable.MatchString(note) {
+			return fmt.Errorf("%s: nf_tables takes no such name", o)
+		}
+	}
+	return nil
+}
+
+var printable = regexp.MustCompile(`^[^"\\\pC]*$`)
