@@ -41,6 +41,9 @@ func (f Filtered) Why() string {
 	return "Packets between containers of the network would bypass iptables: a published port would not answer to a neighbour."
 }
 
+// Requires is the module.
+func (Filtered) Requires() string { return "br_netfilter" }
+
 // Ready fails with EOPNOTSUPP on a host without br_netfilter: the kernel then
 // takes the setting, and does nothing.
 func (f Filtered) Ready() error {

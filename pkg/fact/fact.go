@@ -69,9 +69,11 @@ type Mender interface {
 }
 
 // Needy is a fact that needs more of the host than a kernel. Ready says what is
-// missing; it is cheap, and is asked before anything is changed.
+// missing, and is asked before anything is changed: once for all facts that
+// require the same, by its name.
 type Needy interface {
 	Fact
+	Requires() string
 	Ready() error
 }
 

@@ -73,6 +73,14 @@ type backend interface {
 
 func (o On) on() On { return o }
 
+// Requires is the backend, and for iptables the program of the family.
+func (o On) Requires() string {
+	if o.Backend == Iptables {
+		return program(o.IPv6)
+	}
+	return o.Backend
+}
+
 // Ready is [Available] for the fact's backend.
 func (o On) Ready() error { return Available(o.Backend, o.IPv6) }
 
