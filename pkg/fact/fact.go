@@ -60,6 +60,14 @@ type Batched interface {
 	BreakAll(context.Context, []Fact) error
 }
 
+// Exchanger is a fact of which some can be broken and others made in one
+// transaction: nobody meets the kernel in between. Of an exchange that failed,
+// some of what was to go may be broken, and nothing is made.
+type Exchanger interface {
+	Batched
+	Exchange(ctx context.Context, gone, come []Fact) error
+}
+
 // Mender is a fact that can be set right in place where its probe says
 // [Mendable], so that what lives in the thing goes on: a cable whose MTU was
 // changed need not be unplugged.

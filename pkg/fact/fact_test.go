@@ -49,6 +49,13 @@ func (leaf) BreakAll(ctx context.Context, all []fact.Fact) error {
 	return record(ctx, fmt.Sprintf("break %d at once:", len(all)), all[0])
 }
 
+// swap is a leaf of which some can go while others come.
+type swap struct{ leaf }
+
+func (swap) Exchange(ctx context.Context, gone, come []fact.Fact) error {
+	return record(ctx, fmt.Sprintf("break %d and make %d at once:", len(gone), len(come)), gone[0])
+}
+
 type logKey struct{}
 
 func record(ctx context.Context, verb string, f fact.Fact) error {
@@ -137,6 +144,25 @@ func TestRunBatchesAndStops(t *testing.T) {
 	want = []string{"make 1 at once: l3", "break 2 at once: l2", "break a"}
 	if diff := cmp.Diff(want, log); diff != "" {
 		t.Errorf("reversed (-want +got):\n%s", diff)
+	}
+}
+
+func TestRunExchanges(t *testing.T) {
+	step := func(v fact.Verb, name string) fact.Step {
+		return fact.Step{Verb: v, Fact: swap{leaf{note{Name: name}}}}
+	}
+	plan := []fact.Step{
+		step(fact.Break, "a"), step(fact.Break, "b"), step(fact.Make, "c"), step(fact.Break, "d"),
+		{Verb: fact.Make, Fact: note{Name: "between"}}, step(fact.Make, "e"),
+	}
+	var log []string
+	ctx := context.WithValue(context.Background(), logKey{}, &log)
+	if _, err := fact.Run(ctx, plan, fact.Observer{}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"break 2 and make 1 at once: a", "break 1 at once: d", "make between", "make 1 at once: e"}
+	if diff := cmp.Diff(want, log); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

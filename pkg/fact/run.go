@@ -80,16 +80,17 @@ func Run(ctx context.Context, steps []Step, o Observer) (done []Step, err error)
 // batch counts the steps at the head of steps that can go together.
 func batch(steps []Step) int {
 	first, ok := steps[0].Fact.(Batched)
-	if !ok {
+	if !ok || steps[0].Verb == Mend {
 		return 1
 	}
+	_, both := first.(Exchanger)
 	n := 1
-	for n < len(steps) && steps[n].Verb == steps[0].Verb && steps[0].Verb != Mend {
+	for ; n < len(steps); n++ {
 		b, ok := steps[n].Fact.(Batched)
-		if !ok || b.Batch() != first.Batch() {
+		turn := both && steps[n-1].Verb == Break && steps[n].Verb == Make
+		if !ok || b.Batch() != first.Batch() || steps[n].Verb != steps[n-1].Verb && !turn {
 			break
 		}
-		n++
 	}
 	return n
 }
@@ -104,6 +105,8 @@ func do(ctx context.Context, group []Step) error {
 			return fmt.Errorf("it cannot be set right in place")
 		}
 		return m.Mend(ctx)
+	case verb != group[len(group)-1].Verb:
+		return exchange(ctx, group)
 	case ok && verb == Make:
 		return b.MakeAll(ctx, factsOf(group))
 	case ok:
@@ -113,6 +116,19 @@ func do(ctx context.Context, group []Step) error {
 	default:
 		return first.Break(ctx)
 	}
+}
+
+// exchange breaks the facts at the head of group, and makes the others.
+func exchange(ctx context.Context, group []Step) error {
+	e, ok := group[0].Fact.(Exchanger)
+	if !ok {
+		return fmt.Errorf("it cannot be exchanged")
+	}
+	n := 0
+	for group[n].Verb == Break {
+		n++
+	}
+	return e.Exchange(ctx, factsOf(group[:n]), factsOf(group[n:]))
 }
 
 // MakeEach makes facts one after the other, and breaks those made if one fails.

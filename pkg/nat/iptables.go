@@ -71,6 +71,23 @@ func (iptablesBackend) breakAll(ctx context.Context, values []value) error {
 	return nil
 }
 
+// exchange is one transaction for each table. If one fails, nothing is made.
+func (iptablesBackend) exchange(ctx context.Context, gone, come []value) error {
+	defer stale(ctx)
+	for _, ipv6 := range []bool{false, true} {
+		err := restore(ctx, ipv6, append(breakLines(rulesOf(gone, ipv6)), makeLines(rulesOf(come, ipv6))...))
+		if err == nil {
+			continue
+		}
+		stale(ctx)
+		for _, made := range families(come) {
+			err = errors.Join(err, breakWhatIs(context.WithoutCancel(ctx), made))
+		}
+		return err
+	}
+	return nil
+}
+
 // breakWhatIs deletes those of the rules that stand: one that is gone already
 // would make the whole transaction fail.
 func breakWhatIs(ctx context.Context, rules []Rule) error {
@@ -116,15 +133,18 @@ func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {
 
 // families are the rules of values, apart for each family, IPv4 first.
 func families(values []value) [][]Rule {
-	var v4, v6 []Rule
+	list := [][]Rule{rulesOf(values, false), rulesOf(values, true)}
+	return slices.DeleteFunc(list, func(r []Rule) bool { return len(r) == 0 })
+}
+
+// rulesOf are the rules of those of the values that are of the family.
+func rulesOf(values []value, ipv6 bool) (rules []Rule) {
 	for _, v := range values {
-		if v.on().IPv6 {
-			v6 = append(v6, v.iptables()...)
-		} else {
-			v4 = append(v4, v.iptables()...)
+		if v.on().IPv6 == ipv6 {
+			rules = append(rules, v.iptables()...)
 		}
 	}
-	return slices.DeleteFunc([][]Rule{v4, v6}, func(r []Rule) bool { return len(r) == 0 })
+	return rules
 }
 
 func inTables(rules []Rule, tables []string) []Rule {

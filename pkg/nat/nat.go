@@ -66,6 +66,7 @@ type backend interface {
 	check(value) error // whether it can say this value
 	makeAll(context.Context, []value) error
 	breakAll(context.Context, []value) error
+	exchange(ctx context.Context, gone, come []value) error
 	mend(context.Context, value) error
 	probe(context.Context, value) (fact.Truth, error)
 	commands(fact.Verb, value) []fact.Command
@@ -118,6 +119,24 @@ func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
 			return err
 		}
 		return moveFlows(ctx, fact.Break, values)
+	})
+}
+
+// Exchange breaks facts of this package and makes others, all of one backend.
+func (o On) Exchange(ctx context.Context, gone, come []fact.Fact) error {
+	return o.all(gone, func(b backend, old []value) error {
+		fresh, err := valuesOf(b, come)
+		if err != nil {
+			return err
+		}
+		if err := b.exchange(ctx, old, fresh); err != nil {
+			// Something is not there any more, or already: each by itself.
+			if err := o.BreakAll(ctx, gone); err != nil {
+				return err
+			}
+			return o.MakeAll(ctx, come)
+		}
+		return errors.Join(moveFlows(ctx, fact.Break, old), moveFlows(ctx, fact.Make, fresh))
 	})
 }
 

@@ -68,6 +68,18 @@ func (nftBackend) breakAll(ctx context.Context, values []value) error {
 	})
 }
 
+// exchange deletes and adds in one transaction, or in as few as the kernel lets it.
+func (nftBackend) exchange(ctx context.Context, gone, come []value) error {
+	fresh := nftObjects(come)
+	return withNft(ctx, func(l *nftLink) error {
+		done, err := l.apply(ctx, append(deleting(nftObjects(gone)), adding(fresh)...))
+		if err != nil && done > 0 {
+			err = errors.Join(err, l.breakStanding(context.WithoutCancel(ctx), fresh))
+		}
+		return err
+	})
+}
+
 // breakStanding deletes those of the objects that are there: one that is gone
 // already would make the whole transaction fail.
 func (l *nftLink) breakStanding(ctx context.Context, objects []nftObject) error {
