@@ -62,11 +62,15 @@ func permitted(what, doing string) error {
 
 // feasible refuses a plan that the host has no means for, before anything is touched.
 func feasible(p fact.Plan) error {
+	asked := make(map[string]bool)
 	for _, s := range p.Steps {
-		if n, ok := s.Fact.(fact.Needy); ok {
-			if err := n.Ready(); err != nil {
-				return explainFailure("look at the host", &fact.StepError{Step: s, Err: err})
-			}
+		n, ok := s.Fact.(fact.Needy)
+		if !ok || asked[n.Need()] {
+			continue
+		}
+		asked[n.Need()] = true
+		if err := n.Ready(); err != nil {
+			return explainFailure("look at the host", &fact.StepError{Step: s, Err: err})
 		}
 	}
 	return nil

@@ -41,6 +41,8 @@ func (f Filtered) Why() string {
 	return "Packets between containers of the network would bypass iptables: a published port would not answer to a neighbour."
 }
 
+func (f Filtered) Need() string { return "br_netfilter" }
+
 // Ready fails with EOPNOTSUPP on a host without br_netfilter: the kernel then
 // takes the setting, and does nothing.
 func (f Filtered) Ready() error {

@@ -69,9 +69,11 @@ type Mender interface {
 }
 
 // Needy is a fact that needs more of the host than a kernel. Ready says what is
-// missing; it is cheap, and is asked before anything is changed.
+// missing; it is asked before anything is changed, once for all facts of the
+// same Need.
 type Needy interface {
 	Fact
+	Need() string
 	Ready() error
 }
 

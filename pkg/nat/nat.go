@@ -73,6 +73,9 @@ type backend interface {
 
 func (o On) on() On { return o }
 
+// Need is the backend, and the family that it is for.
+func (o On) Need() string { return fmt.Sprintf("%s, IPv6 %t", o.Backend, o.IPv6) }
+
 // Ready is [Available] for the fact's backend.
 func (o On) Ready() error { return Available(o.Backend, o.IPv6) }
 
