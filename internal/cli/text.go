@@ -92,6 +92,18 @@ func (a *app) data(v any) error {
 	return enc.Encode(v)
 }
 
+// many is more than people read one by one.
+const many = 20
+
+// some are words in a row: of many, the first and the last few.
+func some(words []string) string {
+	const few = 3
+	if len(words) > many {
+		words = append(append(words[:few:few], "…"), words[len(words)-few:]...)
+	}
+	return strings.Join(words, " ")
+}
+
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
