@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -69,11 +70,15 @@ func (s style) mark(code, t string) string {
 
 // table writes rows in aligned columns.
 func table(w io.Writer, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	b := bufio.NewWriter(w) // a tabwriter writes each cell by itself
+	tw := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
 	for _, r := range rows {
 		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	return b.Flush()
 }
 
 // data writes v in the form that -o names.
