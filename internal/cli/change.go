@@ -15,8 +15,8 @@ import (
 
 // change runs a mutation as the flags say: for real, explained or dry.
 func (a *app) change(c *cobra.Command, mutate engine.Mutation) error {
-	e := a.engine()
-	e.Watch = a.watcher()
+	e, w := a.engine(), a.watcher()
+	e.Watch = w
 	if a.dryRun {
 		ch, err := e.Plan(c.Context(), mutate)
 		if err != nil {
@@ -25,6 +25,7 @@ func (a *app) change(c *cobra.Command, mutate engine.Mutation) error {
 		return a.showPlan(ch)
 	}
 	ch, err := e.Change(c.Context(), typed(), mutate)
+	w.end()
 	if err != nil {
 		return err
 	}

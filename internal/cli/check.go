@@ -60,32 +60,44 @@ func unmet(found []engine.Finding) []engine.Finding {
 	return bad
 }
 
-// showFindings tells what does not hold. What only goes with something else
-// that does not hold is counted below it, and told where all is.
+// showFindings tells what does not hold or, with verbose, of all.
 func (a *app) showFindings(found, bad []engine.Finding, verbose bool) {
-	with := make(map[fact.Key]int)
-	for _, f := range bad {
-		if f.Because != nil {
-			with[f.Because.Key()]++
-		}
-	}
-	show := bad
 	if verbose {
-		show = found
-	}
-	for _, f := range show {
-		if f.Because == nil || verbose {
+		for _, f := range found {
 			a.showFinding(f)
 		}
-		if n := with[f.Fact.Key()]; n > 0 && !verbose && f.Because == nil {
-			fmt.Fprintln(a.out, labelled("", "and "+more(n)+" with it"))
-		}
+	} else {
+		a.showRoots(bad)
 	}
 	if len(bad) == 0 {
 		fmt.Fprintf(a.out, "all %s hold\n", count(len(found), "fact"))
 		return
 	}
 	fmt.Fprintf(a.err, "cnet: %s\n  try: cnet repair\n", verdict(found, bad))
+}
+
+// showRoots tells what does not hold. What only goes with something else that
+// does not hold is counted below it, and told where all is.
+func (a *app) showRoots(bad []engine.Finding) {
+	var roots []engine.Finding
+	with := make(map[fact.Key]int)
+	for _, f := range bad {
+		if f.Because != nil {
+			with[f.Because.Key()]++
+		} else {
+			roots = append(roots, f)
+		}
+	}
+	for i, f := range roots {
+		if i == many {
+			fmt.Fprintln(a.out, labelled("", fmt.Sprintf("and %d more like these; cnet check -v tells of all", len(roots)-i)))
+			return
+		}
+		a.showFinding(f)
+		if n := with[f.Fact.Key()]; n > 0 {
+			fmt.Fprintln(a.out, labelled("", "and "+more(n)+" with it"))
+		}
+	}
 }
 
 func more(n int) string {

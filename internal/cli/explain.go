@@ -4,14 +4,20 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/cnetlab/cnet/internal/engine"
 	"github.com/cnetlab/cnet/pkg/fact"
 )
 
 // watcher narrates changes on standard error.
-func (a *app) watcher() engine.Watcher {
-	return &narrator{w: a.err, style: styleFor(a.err), all: a.explain}
+func (a *app) watcher() *narrator {
+	n := &narrator{w: a.err, style: styleFor(a.err), all: a.explain}
+	if !a.explain && a.output == "" {
+		n.line = progressOn(a.err)
+	}
+	return n
 }
+
+// end ends what it shows on a terminal, after the last step.
+func (n *narrator) end() { n.line.end() }
 
 // narrator tells of a change: every step when all is set, else only what a
 // user did not expect.
@@ -19,6 +25,7 @@ type narrator struct {
 	w     io.Writer
 	style style
 	all   bool
+	line  *progress // where it does not tell all
 	n     int
 	total int
 	gone  []fact.Fact
@@ -26,6 +33,7 @@ type narrator struct {
 
 func (n *narrator) Start(p fact.Plan) {
 	n.total, n.gone = len(p.Steps), p.Gone
+	n.line.start(n.total)
 	if n.all {
 		fmt.Fprintf(n.w, "%s.\n\n", tally(p))
 	}
@@ -33,6 +41,7 @@ func (n *narrator) Start(p fact.Plan) {
 
 func (n *narrator) Step(s fact.Step) {
 	n.n++
+	n.line.step(s)
 	if !n.all {
 		return
 	}
@@ -63,10 +72,14 @@ func (n *narrator) Step(s fact.Step) {
 }
 
 func (n *narrator) Back(err error) {
+	n.line.end()
 	fmt.Fprintln(n.w, wrap("cnet: taking back what was done", "  "))
 }
 
-func (n *narrator) Note(s string) { fmt.Fprintln(n.w, wrap("cnet: "+s, "  ")) }
+func (n *narrator) Note(s string) {
+	n.line.clear()
+	fmt.Fprintln(n.w, wrap("cnet: "+s, "  "))
+}
 
 // indented wraps text that stands five columns in.
 func indented(text string) string {

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/topology"
@@ -63,5 +61,5 @@ func ports(list []topology.Port) string {
 	for i, p := range list {
 		words[i] = p.String()
 	}
-	return strings.Join(words, " ")
+	return some(words)
 }

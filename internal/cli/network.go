@@ -111,9 +111,15 @@ func newNetworkListCmd(a *app) *cobra.Command {
 				return a.data(append([]topology.Network{}, t.Networks...))
 			}
 			rows := [][]string{{"NAME", "DRIVER", "SUBNET", "GATEWAY", "CONTAINERS", "NOTES"}}
+			connected := make(map[string]int)
+			for _, k := range t.Containers {
+				for _, at := range k.Networks {
+					connected[at.Network]++
+				}
+			}
 			for _, n := range t.Networks {
 				rows = append(rows, []string{n.Name, n.Driver, n.Subnet.String(), n.Gateway.String(),
-					strconv.Itoa(len(members(t, n.Name))), notes(n)})
+					strconv.Itoa(connected[n.Name]), notes(n)})
 			}
 			return table(a.out, rows)
 		},

@@ -30,9 +30,10 @@ func (a *app) wholeCmd(use, short, long string, run func(*cobra.Command, *engine
 		Use: use, Short: short, Long: long,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			e := a.engine()
-			e.Watch = a.watcher()
+			e, w := a.engine(), a.watcher()
+			e.Watch = w
 			ch, err := run(c, e)
+			w.end()
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/engine"
@@ -65,22 +66,15 @@ func sameExpectation(a, b topology.Expectation) bool {
 func summary(ch engine.Change) []string {
 	d := difference(ch)
 	var lines []string
-	for _, n := range d.newNetworks {
-		lines = append(lines, "network "+n.Name+" created: "+describeNetwork(n))
-	}
-	for _, c := range d.newContainers {
-		lines = append(lines, "container "+c.Name+" created"+describePlaces(c))
-	}
-	for _, c := range d.changedContainers {
-		text := describePlaces(c)
-		if text == "" {
-			text = ": connected to no network"
+	lines = append(lines, each(d.newNetworks, "network", "created", "created", ofNetwork)...)
+	lines = append(lines, each(d.newContainers, "container", "created", "created", ofContainer)...)
+	lines = append(lines, each(d.changedContainers, "container", "", "changed", func(c topology.Container) (name, text string) {
+		if name, text = ofContainer(c); text == "" {
+			text = "connected to no network"
 		}
-		lines = append(lines, "container "+c.Name+text)
-	}
-	for _, n := range d.changedNetworks {
-		lines = append(lines, "network "+n.Name+": "+describeNetwork(n))
-	}
+		return name, text
+	})...)
+	lines = append(lines, each(d.changedNetworks, "network", "", "changed", ofNetwork)...)
 	lines = append(lines, deleted("container", d.goneContainers)...)
 	lines = append(lines, deleted("network", d.goneNetworks)...)
 	if n := len(ch.After.Expect); !slices.EqualFunc(ch.Before.Expect, ch.After.Expect, sameExpectation) && (n > 0 || len(lines) == 0) {
@@ -95,15 +89,38 @@ func summary(ch engine.Change) []string {
 	return lines
 }
 
+// each tells of things of one kind in a line each, or of many in one line; one
+// and all are what happened to it or to them.
+func each[T any](list []T, thing, one, all string, describe func(T) (name, text string)) []string {
+	lines, names := make([]string, len(list)), make([]string, len(list))
+	for i, v := range list {
+		name, text := describe(v)
+		lines[i], names[i] = strings.TrimSpace(thing+" "+name+" "+one), name
+		if text != "" {
+			lines[i] += ": " + text
+		}
+	}
+	if len(list) > many {
+		return []string{fmt.Sprintf("%s %s: %s", count(len(list), thing), all, some(names))}
+	}
+	return lines
+}
+
+func ofNetwork(n topology.Network) (name, text string)     { return n.Name, describeNetwork(n) }
+func ofContainer(c topology.Container) (name, text string) { return c.Name, describePlaces(c) }
+
 // sentences tell of a change to the kernel alone, as repair makes it.
 func sentences(steps []fact.Step) []string {
 	if len(steps) == 0 {
 		return []string{"nothing to do"}
 	}
 	past := map[fact.Verb]string{fact.Make: "made", fact.Break: "undone", fact.Mend: "mended"}
-	lines := make([]string, len(steps))
+	lines := make([]string, 0, many)
 	for i, s := range steps {
-		lines[i] = labelled(past[s.Verb], s.Fact.Say())
+		if i == many {
+			return append(lines, labelled("", fmt.Sprintf("and %d more", len(steps)-i)))
+		}
+		lines = append(lines, labelled(past[s.Verb], s.Fact.Say()))
 	}
 	return lines
 }
@@ -115,7 +132,7 @@ func deleted(thing string, names []string) []string {
 	case 1:
 		return []string{thing + " " + names[0] + " deleted"}
 	}
-	return []string{fmt.Sprintf("%s deleted: %s", count(len(names), thing), strings.Join(names, " "))}
+	return []string{fmt.Sprintf("%s deleted: %s", count(len(names), thing), some(names))}
 }
 
 func describeNetwork(n topology.Network) string {
@@ -144,10 +161,18 @@ func notes6(ch engine.Change) []string {
 		if err != nil || !n.IPv6 || old != nil && len(old.Publish) >= len(c.Publish) {
 			continue
 		}
+		var silent []string
 		for _, p := range c.Publish {
 			if p.SilentOn6() {
-				lines = append(lines, fmt.Sprintf("port %d of %s does not answer on the host's ::1; use 127.0.0.1", p.Host, c.Name))
+				silent = append(silent, strconv.Itoa(int(p.Host)))
 			}
+		}
+		switch len(silent) {
+		case 0:
+		case 1:
+			lines = append(lines, fmt.Sprintf("port %s of %s does not answer on the host's ::1; use 127.0.0.1", silent[0], c.Name))
+		default:
+			lines = append(lines, fmt.Sprintf("ports %s of %s do not answer on the host's ::1; use 127.0.0.1", some(silent), c.Name))
 		}
 	}
 	return lines
@@ -166,13 +191,14 @@ func describePlaces(c topology.Container) string {
 	for _, a := range c.Networks {
 		words = append(words, fmt.Sprintf("%s on %s", addresses(a), a.Network))
 	}
-	for _, p := range c.Publish {
-		words = append(words, "published "+p.String())
+	if len(c.Publish) > many {
+		words = append(words, fmt.Sprintf("published %d ports: %s", len(c.Publish), ports(c.Publish)))
+	} else {
+		for _, p := range c.Publish {
+			words = append(words, "published "+p.String())
+		}
 	}
-	if len(words) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(words, ", ")
+	return strings.Join(words, ", ")
 }
 
 func addresses(a topology.Attachment) string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -69,11 +70,15 @@ func (s style) mark(code, t string) string {
 
 // table writes rows in aligned columns.
 func table(w io.Writer, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	b := bufio.NewWriter(w) // a tabwriter writes each cell by itself
+	tw := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
 	for _, r := range rows {
 		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	return b.Flush()
 }
 
 // data writes v in the form that -o names.
@@ -90,6 +95,18 @@ func (a *app) data(v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// many is more than people read one by one.
+const many = 20
+
+// some are words in a row: of many, the first and the last few.
+func some(words []string) string {
+	const few = 3
+	if len(words) > many {
+		words = append(append(words[:few:few], "…"), words[len(words)-few:]...)
+	}
+	return strings.Join(words, " ")
 }
 
 func count(n int, thing string) string {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,19 +38,23 @@ their addresses and ports: cnet up makes them again, cnet reset forgets them.`,
 // upLines tell of the objects for which something was made.
 func upLines(ch engine.Change) []string {
 	touched := owners(ch)
-	var lines []string
+	networks, containers := ch.After.Networks[:0:0], ch.After.Containers[:0:0]
 	for _, n := range ch.After.Networks {
 		if touched["network "+n.Name] {
-			lines = append(lines, wrap("network "+n.Name+" is up: "+describeNetwork(n), "  "))
+			networks = append(networks, n)
 		}
 	}
 	for _, c := range ch.After.Containers {
 		if touched["container "+c.Name] {
-			lines = append(lines, wrap("container "+c.Name+" is up"+describePlaces(c), "  "))
+			containers = append(containers, c)
 		}
 	}
+	lines := append(each(networks, "network", "is up", "are up", ofNetwork), each(containers, "container", "is up", "are up", ofContainer)...)
 	if len(lines) == 0 {
 		return sentences(ch.Plan.Steps)
+	}
+	for i := range lines {
+		lines[i] = wrap(lines[i], "  ")
 	}
 	return lines
 }
@@ -84,7 +87,7 @@ func down(thing string, names []string) []string {
 	case 1:
 		return []string{thing + " " + names[0] + " is down"}
 	}
-	return []string{wrap(fmt.Sprintf("%s are down: %s", count(len(names), thing), strings.Join(names, " ")), "  ")}
+	return []string{wrap(fmt.Sprintf("%s are down: %s", count(len(names), thing), some(names)), "  ")}
 }
 
 // owners are the objects that the steps of a change are for.

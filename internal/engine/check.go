@@ -132,10 +132,13 @@ func blameDown(found []Finding) {
 	}
 }
 
+// Layer is that of the fact that was looked at.
+func (f Finding) Layer() string { return Layer(f.Fact) }
+
 // Layer is what of the host a fact is about, in the words of those who look for
 // a fault from the bottom up.
-func (f Finding) Layer() string {
-	kind := f.Fact.Key().Kind
+func Layer(f fact.Fact) string {
+	kind := f.Key().Kind
 	if kind == "netns.file" {
 		return "name file"
 	}

@@ -177,7 +177,7 @@ func (e *Engine) plan(ctx context.Context, mutate Mutation, c *Change) (s state,
 		return s, err
 	}
 	c.After = c.Before.Clone()
-	if err := mutate(&c.After, &host{ctx: ctx, firewall: e.Firewall, note: e.note}); err != nil {
+	if err := mutate(&c.After, topology.Once(&host{ctx: ctx, firewall: e.Firewall, note: e.note})); err != nil {
 		return s, err
 	}
 	if s, err = e.loadOnly(c.Before, topology.Touched(c.Before, c.After)); err != nil {

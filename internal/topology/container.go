@@ -194,8 +194,8 @@ func (x *index) connect(c *Container, s AttachSpec) error {
 	}
 	taken := x.in(n.Name)
 	if n.Driver == Bridge && *taken.count >= maxPorts {
-		return fail.New(fail.Conflict, what, "its bridge has %d ports, and a bridge takes no more", maxPorts).
-			Try("cnet network create NAME, for another, or with --driver ptp, which has no such limit")
+		return fail.New(fail.Conflict, what, "a bridge takes %d ports, and its bridge would have more", maxPorts).
+			Try("another network: cnet network create NAME; with --driver ptp it has no such limit")
 	}
 	a := Attachment{Network: n.Name, Aliases: s.Aliases}
 	for _, alias := range s.Aliases {

@@ -1,6 +1,9 @@
 package topology
 
-import "net/netip"
+import (
+	"net/netip"
+	"sync"
+)
 
 // Host is what the verbs need to know of the machine. Each answer is asked for
 // only when it is needed.
@@ -42,3 +45,22 @@ type Taken struct {
 	Prefix netip.Prefix
 	By     string
 }
+
+// Once is a host that is asked for what does not change within a command, and
+// takes reading, once: what it has taken, its MTU, firewall and uplinks.
+func Once(h Host) Host {
+	return once{h, sync.OnceValues(h.Taken), sync.OnceValues(h.MTU), sync.OnceValues(h.Firewall), sync.OnceValues(h.RAUplinks)}
+}
+
+type once struct {
+	Host
+	taken     func() ([]Taken, error)
+	mtu       func() (int, error)
+	firewall  func() (string, error)
+	raUplinks func() ([]string, error)
+}
+
+func (o once) Taken() ([]Taken, error)      { return o.taken() }
+func (o once) MTU() (int, error)            { return o.mtu() }
+func (o once) Firewall() (string, error)    { return o.firewall() }
+func (o once) RAUplinks() ([]string, error) { return o.raUplinks() }

@@ -147,7 +147,8 @@ func (t *Topology) complete(n *Network, h Host) error {
 // raUplinks are the links whose router advertisements forwarding would stop:
 // those of the host, and those that other networks keep listening already.
 func (t *Topology) raUplinks(h Host) ([]string, error) {
-	links, err := h.RAUplinks()
+	known, err := h.RAUplinks()
+	links := slices.Clone(known)
 	for _, n := range t.Networks {
 		for _, l := range n.RAUplinks {
 			if !slices.Contains(links, l) {
