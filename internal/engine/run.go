@@ -248,7 +248,7 @@ func settleAll(ctx context.Context, steps []fact.Step) error {
 		if breaks := leading(steps, fact.Break); breaks > 0 {
 			var done []fact.Step
 			if done, err = fact.Run(ctx, steps[:breaks], fact.Observer{}); err != nil {
-				n = len(done) + 1 // past the one that failed
+				n = min(len(done)+1, breaks) // past the one that failed
 			} else {
 				n = breaks
 			}

@@ -166,6 +166,46 @@ func TestRunExchanges(t *testing.T) {
 	}
 }
 
+// slow is a note whose break takes until the test lets it.
+type slow struct {
+	note
+	let <-chan error
+}
+
+func (s slow) Break(ctx context.Context) error {
+	return fact.Later(ctx, func() error { return <-s.let })
+}
+
+func TestLater(t *testing.T) {
+	for _, want := range []error{nil, errors.New("in use")} {
+		var log []string
+		ctx := context.WithValue(context.Background(), logKey{}, &log)
+		let := make(chan error, 1)
+		last := note{Name: "last"}
+		plan := fact.Diff(append([]fact.Fact{last}, slow{note{Name: "slow"}, let}), named("new")).Steps
+		done, err := fact.Run(ctx, plan, fact.Observer{After: func(s fact.Step) {
+			if s.Fact.Key() == last.Key() {
+				let <- want // only now: it must not have been waited for
+			}
+		}})
+		if want == nil {
+			if err != nil || len(done) != 3 || strings.Join(log, ", ") != "break last, make new" {
+				t.Errorf("done %v, log %q, err %v", done, log, err)
+			}
+			continue
+		}
+		var failed *fact.StepError
+		if !errors.As(err, &failed) || failed.Step.Fact.Key().Name != "slow" || len(failed.With) != 1 || len(done) != 2 || len(log) != 1 {
+			t.Errorf("done %v, log %q, err %v; want that of slow before new is made", done, log, err)
+		}
+	}
+	let := make(chan error, 1)
+	let <- errors.New("in use")
+	if err := (slow{note{Name: "slow"}, let}).Break(context.Background()); err == nil {
+		t.Error("without a run nobody waits")
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	var log []string
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), logKey{}, &log))

@@ -46,11 +46,24 @@ func Reach(ctx context.Context, point string) error {
 // Run does steps in order, neighbours that can go together in one batch. It
 // stops at the first failure, which is a [*StepError], or when ctx ends. It
 // returns the steps that were done. A make that failed left nothing behind; of a
-// batch to break that failed, some may be broken.
+// batch to break that failed, some may be broken. What is left to wait for (see
+// [Later]) has an end before anything is made, and before Run returns.
 func Run(ctx context.Context, steps []Step, o Observer) (done []Step, err error) {
+	late := new(late)
+	ctx = context.WithValue(ctx, lateKey{}, late)
+	defer func() {
+		if e := late.wait(); err == nil {
+			err = e
+		}
+	}()
 	for i := 0; i < len(steps); {
 		n := batch(steps[i:])
 		group := steps[i : i+n]
+		if group[n-1].Verb != Break {
+			if err := late.wait(); err != nil {
+				return steps[:i], err
+			}
+		}
 		for _, s := range group {
 			if err := ctx.Err(); err != nil {
 				return steps[:i], &StepError{Step: s, Err: err}
@@ -64,6 +77,7 @@ func Run(ctx context.Context, steps []Step, o Observer) (done []Step, err error)
 		if err := Reach(ctx, group[0].String()); err != nil {
 			return steps[:i], &StepError{Step: group[0], Err: err}
 		}
+		late.of = group
 		if err := do(ctx, group); err != nil {
 			return steps[:i], &StepError{Step: group[0], With: group, Err: err}
 		}

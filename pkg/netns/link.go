@@ -102,14 +102,8 @@ func send(ctx context.Context, path string, kind int, msg nl.NetlinkRequestData,
 
 func sendFlags(ctx context.Context, path string, kind, flags int, msg nl.NetlinkRequestData, attrs []*Attr) (replies [][]byte, err error) {
 	err = withConn(ctx, path, func(c *conn) error {
-		req := nl.NewNetlinkRequest(kind, flags)
-		req.Sockets = c.raw
-		req.AddData(msg)
-		for _, a := range attrs {
-			req.AddData(a)
-		}
 		var err error
-		replies, err = req.Execute(unix.NETLINK_ROUTE, 0)
+		replies, err = c.send(kind, flags, msg, attrs)
 		return err
 	})
 	return replies, err

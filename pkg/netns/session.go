@@ -57,6 +57,17 @@ func dial(path string) (c *conn, err error) {
 	return c, err
 }
 
+// send sends one message and returns the answers.
+func (c *conn) send(kind, flags int, msg nl.NetlinkRequestData, attrs []*Attr) ([][]byte, error) {
+	req := nl.NewNetlinkRequest(kind, flags)
+	req.Sockets = c.raw
+	req.AddData(msg)
+	for _, a := range attrs {
+		req.AddData(a)
+	}
+	return req.Execute(unix.NETLINK_ROUTE, 0)
+}
+
 func (c *conn) close() {
 	c.handle.Close()
 	for _, s := range c.raw {
