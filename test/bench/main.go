@@ -1,0 +1,136 @@
+// Command bench measures cnet beside the floor (what the kernel charges) and
+// beside other tools, each in a sandbox of its own. See docs/performance.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/cnetlab/cnet/internal/sandbox"
+	"github.com/cnetlab/cnet/internal/world"
+)
+
+func init() { runtime.LockOSThread() }
+
+// options are the flags.
+type options struct {
+	quick  bool
+	only   string
+	rounds int
+	page   string // rewritten with the tables
+	plots  string // folder of the plots
+	raw    string // file of the raw figures
+	worker string
+}
+
+func main() {
+	sandbox.Main(func(ctx context.Context) error {
+		_, err := world.Build(ctx)
+		return err
+	})
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "small numbers and few rounds: that it runs, not what it costs")
+	flag.StringVar(&o.only, "only", "", "only the `scenarios` whose name begins so, separated by commas")
+	flag.IntVar(&o.rounds, "rounds", 0, "how many `rounds` (default: as many as each scenario says)")
+	flag.StringVar(&o.page, "page", "", "rewrite the tables of this `file` too")
+	flag.StringVar(&o.plots, "plots", "", "draw the plots into this `folder` too")
+	flag.StringVar(&o.raw, "json", "", "write the raw figures to this `file`")
+	flag.StringVar(&o.worker, "worker", "", "for the program itself: be this `lane`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	all := scenarios(o.quick)
+	if o.worker != "" {
+		l, err := laneOf(all, o.worker)
+		if err != nil {
+			return err
+		}
+		return work(l, os.Stdin, os.Stdout)
+	}
+	var chosen []scenario
+	for _, s := range all {
+		if o.rounds > 0 {
+			s.rounds = o.rounds
+		}
+		if wanted(s.name, o.only) {
+			chosen = append(chosen, s)
+		}
+	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("no scenario begins with %q; there are %s", o.only, strings.Join(names(all), ", "))
+	}
+	r := newReport()
+	for _, s := range chosen {
+		if err := compete(ctx, s, o, r); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		fmt.Println(r.table(s))
+	}
+	fmt.Println(r.goals(sizesOf(o.quick)).text())
+	fmt.Print(r.circumstances())
+	return publish(o, r, chosen)
+}
+
+// publish writes the files that were asked for.
+func publish(o options, r *report, chosen []scenario) error {
+	if o.raw != "" {
+		if err := os.MkdirAll(filepath.Dir(o.raw), 0o755); err != nil {
+			return err
+		}
+		if err := r.save(o.raw); err != nil {
+			return err
+		}
+	}
+	if o.plots != "" {
+		if err := draw(r, o.plots); err != nil {
+			return err
+		}
+	}
+	if o.page != "" {
+		return rewrite(o.page, r, chosen)
+	}
+	return nil
+}
+
+func wanted(name, only string) bool {
+	for _, begin := range strings.Split(only, ",") {
+		if strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return false
+}
+
+func names(all []scenario) (list []string) {
+	for _, s := range all {
+		list = append(list, s.name)
+	}
+	return list
+}
+
+// laneOf finds the lane SCENARIO/TOOL/X.
+func laneOf(all []scenario, name string) (lane, error) {
+	for _, s := range all {
+		for _, l := range s.lanes {
+			if s.name+"/"+l.tool+"/"+strconv.Itoa(l.x) == name {
+				return l, nil
+			}
+		}
+	}
+	return lane{}, fmt.Errorf("there is no lane %s", name)
+}

@@ -1,0 +1,3 @@
+package main
+
+func rewrite(string, *report, []scenario) error { return nil }

@@ -1,0 +1,3 @@
+package main
+
+func draw(*report, string) error { return nil }
