@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -25,9 +24,7 @@ type options struct {
 	quick  bool
 	only   string
 	rounds int
-	page   string // rewritten with the tables
-	plots  string // folder of the plots
-	raw    string // file of the raw figures
+	write  bool
 	worker string
 }
 
@@ -40,9 +37,7 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "small numbers and few rounds: that it runs, not what it costs")
 	flag.StringVar(&o.only, "only", "", "only the `scenarios` whose name begins so, separated by commas")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many `rounds` (default: as many as each scenario says)")
-	flag.StringVar(&o.page, "page", "", "rewrite the tables of this `file` too")
-	flag.StringVar(&o.plots, "plots", "", "draw the plots into this `folder` too")
-	flag.StringVar(&o.raw, "json", "", "write the raw figures to this `file`")
+	flag.BoolVar(&o.write, "write", false, "rewrite the tables of "+page+" and the plots in "+plotIn)
 	flag.StringVar(&o.worker, "worker", "", "for the program itself: be this `lane`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -74,37 +69,19 @@ func run(ctx context.Context, o options) error {
 	if len(chosen) == 0 {
 		return fmt.Errorf("no scenario begins with %q; there are %s", o.only, strings.Join(names(all), ", "))
 	}
-	r := newReport()
+	r, z := newReport(), sizesOf(o.quick)
 	for _, s := range chosen {
 		if err := compete(ctx, s, o, r); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		fmt.Println(r.table(s))
+		fmt.Println(r.grid(s).text())
 	}
-	fmt.Println(r.goals(sizesOf(o.quick)).text())
-	fmt.Print(r.circumstances())
-	return publish(o, r, chosen)
-}
-
-// publish writes the files that were asked for.
-func publish(o options, r *report, chosen []scenario) error {
-	if o.raw != "" {
-		if err := os.MkdirAll(filepath.Dir(o.raw), 0o755); err != nil {
-			return err
-		}
-		if err := r.save(o.raw); err != nil {
-			return err
-		}
+	fmt.Println(r.goals(z).text())
+	fmt.Print(wrap(r.circumstances()))
+	if err := r.save(rawIn); err != nil || !o.write {
+		return err
 	}
-	if o.plots != "" {
-		if err := draw(r, o.plots); err != nil {
-			return err
-		}
-	}
-	if o.page != "" {
-		return rewrite(o.page, r, chosen)
-	}
-	return nil
+	return write(r, chosen, z)
 }
 
 func wanted(name, only string) bool {

@@ -67,12 +67,16 @@ var columns = []struct{ metric, head string }{
 // grid is the table of a scenario: the median of each metric, its quartiles, and
 // how many times the floor that is.
 func (r *report) grid(s scenario) grid {
-	g := grid{title: fmt.Sprintf("%s (medians; quartiles)", s.title), head: []string{""}}
-	first := true
+	g := grid{title: s.title + " (medians; quartiles)", head: []string{""}, notes: r.notes(s)}
+	if s.counts != "" {
+		g.head = append(g.head, s.counts)
+	}
+	var metrics []string
 	for _, c := range columns {
-		if !r.measured(s.name, c.metric) {
+		if !r.measured(func(k key) bool { return k.Scenario == s.name && k.Metric == c.metric }) {
 			continue
 		}
+		metrics = append(metrics, c.metric)
 		g.head = append(g.head, c.head)
 		if withSpread(c.metric) {
 			g.head = append(g.head, "")
@@ -80,16 +84,20 @@ func (r *report) grid(s scenario) grid {
 		if s.floor != "" {
 			g.head = append(g.head, "x floor")
 		}
-		for i, l := range s.lanes {
-			if first {
-				g.rows = append(g.rows, []string{labelOf(s, l)})
-			}
-			g.rows[i] = append(g.rows[i], r.cells(s, l, c.metric)...)
-		}
-		first = false
 	}
-	g.rows = filled(g.rows)
-	g.notes = r.notes(s)
+	for _, l := range s.lanes {
+		if !r.measured(func(k key) bool { return k.Scenario == s.name && k.Tool == l.tool && k.X == l.x }) {
+			continue
+		}
+		row := []string{l.tool}
+		if s.counts != "" {
+			row = append(row, grouped(l.x))
+		}
+		for _, m := range metrics {
+			row = append(row, r.cells(s, l, m)...)
+		}
+		g.rows = append(g.rows, row)
+	}
 	return g
 }
 
@@ -119,20 +127,10 @@ func (r *report) cells(s scenario, l lane, metric string) []string {
 	return cells
 }
 
-// filled are the rows that say anything.
-func filled(rows [][]string) (list [][]string) {
-	for _, row := range rows {
-		if strings.Join(row[1:], "") != "" {
-			list = append(list, row)
-		}
-	}
-	return list
-}
-
-// measured reports whether any tool has values of a metric.
-func (r *report) measured(scenario, metric string) bool {
+// measured reports whether there are values of any series that is meant.
+func (r *report) measured(meant func(key) bool) bool {
 	for _, s := range r.Series {
-		if s.Scenario == scenario && s.Metric == metric {
+		if meant(s.key) {
 			return true
 		}
 	}
@@ -157,6 +155,3 @@ func (r *report) notes(s scenario) (list []string) {
 	}
 	return list
 }
-
-// table is that of a scenario, for a terminal.
-func (r *report) table(s scenario) string { return r.grid(s).text() }

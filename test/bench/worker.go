@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,7 +30,7 @@ func work(l lane, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h := &host{bin: filepath.Dir(self), figures: make(map[string]float64)}
+	h := &host{bin: filepath.Dir(self), links: math.MaxInt, figures: make(map[string]float64)}
 	defer h.close()
 	if h.dir, err = os.MkdirTemp("/run", "bench"); err != nil {
 		return err
