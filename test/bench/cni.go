@@ -19,6 +19,7 @@ import (
 type plugins struct {
 	bridge, portmap string
 	backend         string // of the firewall
+	host            *host
 }
 
 // attachment is a container as the plugins know it.
@@ -44,6 +45,7 @@ func mappings(first, n int) (list []portMapping) {
 func cniTool(backend string) string { return "CNI bridge+portmap, " + backend }
 
 func (p *plugins) find(h *host) (err error) {
+	p.host = h
 	folders := append(strings.Split(os.Getenv("CNI_PATH"), ":"), "/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
 	for program, path := range map[string]*string{"bridge": &p.bridge, "portmap": &p.portmap} {
 		if *path, err = find(program, folders...); err != nil {
@@ -73,6 +75,9 @@ func (p *plugins) call(plugin, verb string, a *attachment, conf map[string]any) 
 	cmd.Env = append(os.Environ(), "CNI_COMMAND="+verb, "CNI_CONTAINERID="+a.name, "CNI_NETNS=/run/netns/"+a.name,
 		"CNI_IFNAME=eth0", "CNI_PATH="+p.bridge[:strings.LastIndex(p.bridge, "/")])
 	out, err := cmd.Output()
+	if cmd.ProcessState != nil {
+		p.host.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w: %s", plugin, verb, err, out)
 	}

@@ -37,6 +37,7 @@ type host struct {
 	version string // of the tool, as far as it says
 	links   int    // how many there are when nothing is up
 	figures map[string]float64
+	cpu     time.Duration // of the programs run so far
 	undo    []func()
 }
 
@@ -55,7 +56,11 @@ func (h *host) command(stdin []byte, words ...string) error {
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}
-	if err := cmd.Run(); err != nil {
+	err = cmd.Run()
+	if cmd.ProcessState != nil {
+		h.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	if err != nil {
 		text, _ := os.ReadFile(errs.Name())
 		line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 		return fmt.Errorf("%s: %w: %s", shorten(words), err, line)
@@ -75,19 +80,19 @@ func (h *host) time(metric string, words ...string) error {
 	return h.clock(metric, func() error { return h.run(words...) })
 }
 
-// clock measures fn, in milliseconds.
+// clock measures fn, in milliseconds, and the time that its programs computed.
 func (h *host) clock(metric string, fn func() error) error {
-	begun := time.Now()
+	begun, cpu := time.Now(), h.cpu
 	err := fn()
 	h.figures[metric] = since(begun)
+	h.figures[metric+" cpu"] = milliseconds(h.cpu - cpu)
 	return err
 }
 
 // clockGone measures fn, which takes links away, and how long it is until they are.
 func (h *host) clockGone(fn func() error) error {
 	begun := time.Now()
-	err := fn()
-	h.figures["down"] = since(begun)
+	err := h.clock("down", fn)
 	for err == nil && countLinks() > h.links {
 		if time.Since(begun) > 10*time.Second {
 			return fmt.Errorf("%d links are left", countLinks()-h.links)
@@ -102,7 +107,9 @@ func (h *host) timeGone(words ...string) error {
 	return h.clockGone(func() error { return h.run(words...) })
 }
 
-func since(begun time.Time) float64 { return float64(time.Since(begun).Microseconds()) / 1000 }
+func since(begun time.Time) float64 { return milliseconds(time.Since(begun)) }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func countLinks() int {
 	links, err := os.ReadDir("/sys/class/net")
