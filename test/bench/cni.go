@@ -42,7 +42,7 @@ func mappings(first, n int) (list []portMapping) {
 	return list
 }
 
-func cniTool(backend string) string { return "CNI bridge+portmap, " + backend }
+func cniTool(backend string) string { return "CNI, " + backend }
 
 func (p *plugins) find(h *host) (err error) {
 	p.host = h
@@ -56,7 +56,7 @@ func (p *plugins) find(h *host) (err error) {
 	if err != nil {
 		return err
 	}
-	h.version = info.Main.Version
+	h.version = "bridge, portmap " + info.Main.Version
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"math/rand"
 	"os"
 	"time"
+
+	"github.com/cnetlab/cnet/internal/fail"
 )
 
 // share is the time that one lane may take of a scenario, after one round: a
@@ -30,6 +32,9 @@ func compete(ctx context.Context, s scenario, o options, r *report) error {
 		w, err := start(ctx, s, l, args)
 		if err != nil {
 			w.stop()
+			if fail.KindOf(err) == fail.NotPermitted {
+				return err // to make sandboxes
+			}
 			r.leaveOut(s, l, err)
 			continue
 		}

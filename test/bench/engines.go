@@ -20,8 +20,8 @@ type engine struct {
 func engines() []lane {
 	none, port := []string{"--network", "none"}, []string{"--publish", "8080:80"}
 	return []lane{
-		engineLane("podman run, no network", podman, none), engineLane("podman run, one port", podman, port),
-		engineLane("docker run, no network", docker, none), engineLane("docker run, one port", docker, port),
+		engineLane("podman, no network", podman, none), engineLane("podman, one port", podman, port),
+		engineLane("docker, no network", docker, none), engineLane("docker, one port", docker, port),
 	}
 }
 

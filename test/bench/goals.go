@@ -25,36 +25,36 @@ func goals(z sizes) []goal {
 	one := func(tool, metric string) key { return key{"one", tool, 1, metric} }
 	floorOne := func(metric string) key { return key{"one", mapped, 1, metric} }
 
-	add("create, connect, publish: nftables to floor", ratio(one(nftables, "up"), floorOne("up")), false, 1.5, "x")
-	add("the same: iptables to floor", ratio(one(iptables, "up"), floorOne("up")), false, 2.5, "x")
+	add("one up: cnet, nftables / floor", ratio(one(nftables, "up"), floorOne("up")), false, 1.5, "x")
+	add("one up: cnet, iptables / floor", ratio(one(iptables, "up"), floorOne("up")), false, 2.5, "x")
 	for _, backend := range []string{"iptables", "nftables"} {
-		add("CNI, "+backend+", to cnet, nftables", ratio(one(cniTool(backend), "up"), one(nftables, "up")), true, 8, "x")
+		add("one up: CNI, "+backend+" / cnet, nftables", ratio(one(cniTool(backend), "up"), one(nftables, "up")), true, 8, "x")
 	}
-	add("netavark to cnet, nftables", ratio(one("netavark", "up"), one(nftables, "up")), true, 6, "x")
+	add("one up: netavark / cnet, nftables", ratio(one("netavark", "up"), one(nftables, "up")), true, 6, "x")
 	for _, tool := range []string{nftables, iptables} {
 		many := func(metric string) key { return key{"many", tool, n, metric} }
 		floorMany := func(metric string) key { return key{"many", theFloor, n, metric} }
 		port := func(k int) key { return key{"port", tool, k, "publish"} }
-		add("delete, nothing left: "+tool+", to floor", ratio(one(tool, "gone"), floorOne("gone")), false, 1.3, "x")
+		add("one down: "+tool+" / floor", ratio(one(tool, "gone"), floorOne("gone")), false, 1.3, "x")
 		for _, way := range ways {
-			add(fmt.Sprintf("%d hosts, %s: mininet to %s", z.hosts, way.name, tool),
+			add(fmt.Sprintf("%d hosts %s: mininet / %s", z.hosts, way.name, tool),
 				ratio(key{"hosts", "mininet", z.hosts, way.metric}, key{"hosts", tool, z.hosts, way.metric}), true, way.mininet, "x")
-			add(fmt.Sprintf("%d containers, %s: %s, to floor", n, way.name, tool), ratio(many(way.metric), floorMany(way.metric)), false, 1.4, "x")
-			add("the same, each", per(many(way.metric), float64(n)), false, way.each, "ms")
+			add(fmt.Sprintf("%d %s: %s / floor", n, way.name, tool), ratio(many(way.metric), floorMany(way.metric)), false, 1.4, "x")
+			add(fmt.Sprintf("%d %s, each: %s", n, way.name, tool), per(many(way.metric), float64(n)), false, way.each, "ms")
 		}
-		add(fmt.Sprintf("port %d to port %d: %s", k, z.ports[0], tool), ratio(port(k), port(z.ports[0])), false, 1.2, "x")
-		add(fmt.Sprintf("%d ports in one command: %s", k, tool), per(key{"ports", tool, 0, "publish"}, 1), false, 100, "ms")
+		add(fmt.Sprintf("port %d / port %d: %s", k, z.ports[0], tool), ratio(port(k), port(z.ports[0])), false, 1.2, "x")
+		add(fmt.Sprintf("%d ports at once: %s", k, tool), per(key{"ports", tool, 0, "publish"}, 1), false, 100, "ms")
 		for _, metric := range []string{"create kB", "delete kB"} {
-			add(fmt.Sprintf("%s at %d containers to 1: %s", metric, z.crowd, tool),
+			add(fmt.Sprintf("%s of %d / of 1: %s", metric, z.crowd, tool),
 				ratio(key{"state", tool, z.crowd, metric}, key{"state", tool, 1, metric}), false, 1.2, "x")
 		}
 	}
-	add(fmt.Sprintf("new connections at %d ports to one: nftables", c),
+	add(fmt.Sprintf("connections at %d ports / at 1: %s", c, nftables),
 		ratio(key{"conns", nftables, c, "rate"}, key{"conns", nftables, z.conns[0], "rate"}), true, 0.95, "x")
-	add(fmt.Sprintf("new connections at %d ports: nftables to iptables", c),
+	add(fmt.Sprintf("connections at %d ports: nftables / iptables", c),
 		ratio(key{"conns", nftables, c, "rate"}, key{"conns", iptables, c, "rate"}), true, 4, "x")
 	for _, tool := range []string{"cnet --help", "cnet list", "cnet create --if-not-exists"} {
-		add(tool+", over a program that does nothing", difference(key{"start", tool, 0, "run"}, key{"start", idle, 0, "run"}), false, 2, "ms")
+		add(tool+" - nothing", difference(key{"start", tool, 0, "run"}, key{"start", idle, 0, "run"}), false, 2, "ms")
 	}
 	return list
 }
@@ -101,7 +101,7 @@ func (r *report) goals(z sizes) grid {
 		if !met {
 			verdict = "not met"
 		}
-		g.rows = append(g.rows, []string{goal.what, fmt.Sprintf("%.2f %s", v, goal.unit), fmt.Sprintf("%s%g %s", sign, goal.bound, goal.unit), verdict})
+		g.rows = append(g.rows, []string{goal.what, number(v) + " " + goal.unit, fmt.Sprintf("%s%g %s", sign, goal.bound, goal.unit), verdict})
 	}
 	return g
 }

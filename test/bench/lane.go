@@ -24,6 +24,7 @@ type lane struct {
 type scenario struct {
 	name   string
 	title  string
+	unit   string // of the figures
 	counts string // what x is, empty where there is one
 	floor  string // the tool that the others are compared with
 	rounds int

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/sandbox"
 	"github.com/cnetlab/cnet/internal/world"
 )
@@ -34,7 +35,7 @@ func main() {
 		return err
 	})
 	var o options
-	flag.BoolVar(&o.quick, "quick", false, "small numbers and few rounds: that it runs, not what it costs")
+	flag.BoolVar(&o.quick, "quick", false, "one round in small, without the peers: that it runs, not what it costs")
 	flag.StringVar(&o.only, "only", "", "only the `scenarios` whose name begins so, separated by commas")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many `rounds` (default: as many as each scenario says)")
 	flag.BoolVar(&o.write, "write", false, "rewrite the tables of "+page+" and the plots in "+plotIn)
@@ -44,7 +45,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		os.Exit(int(fail.KindOf(err)))
 	}
 }
 
@@ -77,8 +78,12 @@ func run(ctx context.Context, o options) error {
 		fmt.Println(r.grid(s).text())
 	}
 	fmt.Println(r.goals(z).text())
-	fmt.Print(wrap(r.circumstances()))
-	if err := r.save(rawIn); err != nil || !o.write {
+	fmt.Println(wrap(r.circumstances(), 80))
+	raw := rawIn
+	if o.quick {
+		raw = trial
+	}
+	if err := r.save(raw); err != nil || !o.write || o.quick {
 		return err
 	}
 	return write(r, chosen, z)

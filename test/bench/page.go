@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 // Where the last figures stand.
@@ -13,6 +14,7 @@ const (
 	page   = "docs/performance.md"
 	plotIn = "docs/plots"
 	rawIn  = "build/bench.json"
+	trial  = "build/bench-quick.json"
 )
 
 // generated are the parts of a page that a program writes, as in test/docs.
@@ -27,7 +29,7 @@ func rewrite(text string, r *report, measured []scenario, z sizes) string {
 	}
 	if len(measured) == len(scenarios(false)) {
 		parts["goals"] = r.goals(z).markdown()
-		parts["circumstances"] = wrap(r.circumstances()) + r.versions()
+		parts["circumstances"] = wrap(r.circumstances(), 80) + "\n" + r.versions()
 	}
 	return generated.ReplaceAllStringFunc(text, func(block string) string {
 		name := generated.FindStringSubmatch(block)[1]
@@ -63,20 +65,22 @@ func (r *report) versions() string {
 	return "\n| tool | version |\n|---|---|\n" + strings.Join(list, "\n") + "\n"
 }
 
-// wrap breaks a paragraph into lines of at most 80 columns.
-func wrap(text string) string {
+// wrap breaks a paragraph into lines of at most so many columns.
+func wrap(text string, columns int) string {
 	var b strings.Builder
 	n := 0
 	for _, word := range strings.Fields(text) {
-		if n > 0 && n+1+len(word) > 80 {
-			b.WriteString("\n")
-			n = 0
-		} else if n > 0 {
-			b.WriteString(" ")
-			n++
+		switch long := utf8.RuneCountInString(word); {
+		case n == 0:
+			n = long
+		case n+1+long > columns:
+			b.WriteByte('\n')
+			n = long
+		default:
+			b.WriteByte(' ')
+			n += 1 + long
 		}
 		b.WriteString(word)
-		n += len(word)
 	}
-	return b.String() + "\n"
+	return b.String()
 }

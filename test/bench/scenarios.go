@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // sizes are how large the scenarios are.
@@ -19,7 +20,7 @@ type sizes struct {
 func sizesOf(quick bool) sizes {
 	if quick {
 		return sizes{hosts: 3, many: []int{2}, ports: []int{1, 10}, conns: []int{1, 10}, calls: 100, crowd: 5,
-			rounds: func(int) int { return 2 }}
+			rounds: func(int) int { return 1 }}
 	}
 	return sizes{hosts: 50, many: []int{10, 100, 300, 1000}, ports: []int{1, 1000, 5000}, conns: []int{1, 1000, 5000, 10000},
 		calls: 5000, crowd: 5000, rounds: func(n int) int { return n }}
@@ -33,9 +34,10 @@ const (
 	idle     = "a program that does nothing"
 )
 
+// scenarios are all that is measured. The quick ones leave out the peers.
 func scenarios(quick bool) []scenario {
 	z := sizesOf(quick)
-	return []scenario{
+	list := []scenario{
 		oneContainer(z),
 		nothingToDo(z),
 		fiftyHosts(z),
@@ -45,10 +47,26 @@ func scenarios(quick bool) []scenario {
 		connections(z),
 		largeState(z),
 	}
+	for i := range list {
+		if quick {
+			list[i].lanes = own(list[i].lanes)
+		}
+	}
+	return list
+}
+
+// own are the lanes of cnet and of what it is compared with first.
+func own(lanes []lane) (list []lane) {
+	for _, l := range lanes {
+		if strings.HasPrefix(l.tool, "cnet") || strings.HasPrefix(l.tool, theFloor) || l.tool == idle {
+			list = append(list, l)
+		}
+	}
+	return list
 }
 
 func oneContainer(z sizes) scenario {
-	s := scenario{name: "one", title: "One container's network, and away again", floor: mapped, rounds: z.rounds(21)}
+	s := scenario{name: "one", title: "One container's network, and away again", unit: "ms", floor: mapped, rounds: z.rounds(21)}
 	s.lanes = append([]lane{
 		floorLane(theFloor, 1, 0), floorLane(mapped, 1, 8080), cnetOne("iptables"), cnetOne("nftables"),
 		ipCommands(), ipBatch(), cniPlugins("iptables"), cniPlugins("nftables"), netavark(),
@@ -61,13 +79,13 @@ func oneContainer(z sizes) scenario {
 
 func fiftyHosts(z sizes) scenario {
 	n := z.hosts
-	return scenario{name: "hosts", title: fmt.Sprintf("%d hosts on a switch, in one command", n), floor: theFloor, rounds: z.rounds(7), lanes: []lane{
+	return scenario{name: "hosts", title: fmt.Sprintf("%d hosts on a switch, in one command", n), unit: "ms", floor: theFloor, rounds: z.rounds(7), lanes: []lane{
 		floorLane(theFloor, n, 0), cnetMany("iptables", n), cnetMany("nftables", n), mininet(n),
 	}}
 }
 
 func manyContainers(z sizes) scenario {
-	s := scenario{name: "many", title: "Containers on one network, in one command", counts: "containers", floor: theFloor, rounds: z.rounds(5)}
+	s := scenario{name: "many", title: "Containers on one network, in one command", unit: "ms", counts: "containers", floor: theFloor, rounds: z.rounds(5)}
 	for _, n := range z.many {
 		s.lanes = append(s.lanes, floorLane(theFloor, n, 0), cnetMany("iptables", n), cnetMany("nftables", n))
 	}
@@ -75,7 +93,7 @@ func manyContainers(z sizes) scenario {
 }
 
 func nothingToDo(z sizes) scenario {
-	return scenario{name: "start", title: "Commands with nothing to do", floor: idle, rounds: z.rounds(41), lanes: []lane{
+	return scenario{name: "start", title: "Commands with nothing to do", unit: "ms", floor: idle, rounds: z.rounds(41), lanes: []lane{
 		{tool: idle, setup: ready, round: func(h *host) error { return h.time("run", "nothing") }},
 		cnetStart("cnet --help", "--help"),
 		cnetStart("cnet list", "list"),
@@ -84,7 +102,7 @@ func nothingToDo(z sizes) scenario {
 }
 
 func nextPort(z sizes) scenario {
-	s := scenario{name: "port", title: "One more published port", counts: "ports", floor: theFloor, rounds: z.rounds(15)}
+	s := scenario{name: "port", title: "One more published port", unit: "ms", counts: "ports", floor: theFloor, rounds: z.rounds(15)}
 	for _, k := range z.ports {
 		s.lanes = append(s.lanes, floorPort(k), cnetPort("iptables", k), cnetPort("nftables", k), cniPort("nftables", k))
 		if k <= 1000 { // at 5,000 the preparation alone takes two minutes
@@ -96,13 +114,13 @@ func nextPort(z sizes) scenario {
 
 func manyPorts(z sizes) scenario {
 	n := z.ports[len(z.ports)-1]
-	return scenario{name: "ports", title: fmt.Sprintf("%d ports of one container, in one command", n), floor: theFloor, rounds: z.rounds(5), lanes: []lane{
+	return scenario{name: "ports", title: fmt.Sprintf("%d ports of one container, in one command", n), unit: "ms", floor: theFloor, rounds: z.rounds(5), lanes: []lane{
 		floorPorts(n), restorePorts(n), nftPorts(n), cnetPorts("iptables", n), cnetPorts("nftables", n), cniPorts("nftables", n),
 	}}
 }
 
 func connections(z sizes) scenario {
-	s := scenario{name: "conns", title: "New connections to the last published port", counts: "ports", floor: theFloor, rounds: z.rounds(9)}
+	s := scenario{name: "conns", title: "New connections to the last published port", unit: "per second", counts: "ports", floor: theFloor, rounds: z.rounds(9)}
 	for _, k := range z.conns {
 		s.lanes = append(s.lanes, floorCalls(k, z.calls), cnetCalls("iptables", k, z.calls), cnetCalls("nftables", k, z.calls))
 	}
@@ -110,7 +128,7 @@ func connections(z sizes) scenario {
 }
 
 func largeState(z sizes) scenario {
-	s := scenario{name: "state", title: "One container more, and away again", counts: "containers", rounds: z.rounds(9)}
+	s := scenario{name: "state", title: "One container more, and away again", unit: "ms", counts: "containers", rounds: z.rounds(9)}
 	for _, n := range []int{1, z.crowd} {
 		s.lanes = append(s.lanes, cnetState("iptables", n), cnetState("nftables", n))
 	}

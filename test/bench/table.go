@@ -39,7 +39,7 @@ func (g grid) text() string {
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	for _, n := range g.notes {
-		b.WriteString("  " + n + "\n")
+		b.WriteString("  " + strings.ReplaceAll(wrap(n, 78), "\n", "\n  ") + "\n")
 	}
 	return b.String()
 }
@@ -52,37 +52,37 @@ func (g grid) markdown() string {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
 	for _, n := range g.notes {
-		b.WriteString("\n" + n + "\n")
+		b.WriteString("\n" + wrap(n, 80) + "\n")
 	}
 	return b.String()
 }
 
-// columns are the metrics of a scenario in the order of its table, with their heads.
-var columns = []struct{ metric, head string }{
-	{"up", "up, ms"}, {"down", "down, ms"}, {"publish", "publish, ms"}, {"unpublish", "back, ms"}, {"run", "ms"}, {"rate", "per second"},
-	{"create", "create, ms"}, {"create kB", "kB"}, {"create files", "files"},
-	{"delete", "delete, ms"}, {"delete kB", "kB"}, {"delete files", "files"},
-}
+// columns are the metrics of scenarios, in the order of their tables.
+var columns = []string{"up", "down", "publish", "unpublish", "run", "rate",
+	"create", "create kB", "create files", "delete", "delete kB", "delete files"}
 
 // grid is the table of a scenario: the median of each metric, its quartiles, and
 // how many times the floor that is.
 func (r *report) grid(s scenario) grid {
-	g := grid{title: s.title + " (medians; quartiles)", head: []string{""}, notes: r.notes(s)}
+	g := grid{title: s.title + " (" + s.unit + ": median, quartiles)", head: []string{""}, notes: r.notes(s)}
+	if s.floor != "" {
+		g.title = strings.TrimSuffix(g.title, ")") + ", x " + s.floor + ")"
+	}
 	if s.counts != "" {
 		g.head = append(g.head, s.counts)
 	}
 	var metrics []string
 	for _, c := range columns {
-		if !r.measured(func(k key) bool { return k.Scenario == s.name && k.Metric == c.metric }) {
+		if !r.measured(func(k key) bool { return k.Scenario == s.name && k.Metric == c }) {
 			continue
 		}
-		metrics = append(metrics, c.metric)
-		g.head = append(g.head, c.head)
-		if withSpread(c.metric) {
+		metrics = append(metrics, c)
+		g.head = append(g.head, c)
+		if withSpread(c) {
 			g.head = append(g.head, "")
 		}
 		if s.floor != "" {
-			g.head = append(g.head, "x floor")
+			g.head = append(g.head, "x")
 		}
 	}
 	for _, l := range s.lanes {
@@ -122,7 +122,7 @@ func (r *report) cells(s scenario, l lane, metric string) []string {
 		cells[1] = number(quantile(found.Values, 0.25)) + "-" + number(quantile(found.Values, 0.75))
 	}
 	if base := r.find(key{s.name, s.floor, l.x, metric}); base != nil {
-		cells[len(cells)-1] = fmt.Sprintf("%.2f", median(found.Values)/median(base.Values))
+		cells[len(cells)-1] = number(median(found.Values) / median(base.Values))
 	}
 	return cells
 }
@@ -144,7 +144,7 @@ func (r *report) notes(s scenario) (list []string) {
 		if down == nil || gone == nil {
 			continue
 		}
-		if d, g := median(down.Values), median(gone.Values); g > d+1 {
+		if d, g := median(down.Values), median(gone.Values); g > 1.1*d+1 {
 			list = append(list, fmt.Sprintf("%s returns before its links are gone, after %s ms.", labelOf(s, l), number(g)))
 		}
 	}
