@@ -51,6 +51,14 @@ long: ## the tests that can be thorough, thoroughly: every crash, crowd, neighbo
 		-run '^Test(Crash|RandomKills|PowerCut|Crowd|Readers|Neighbours|NeighboursLater|Meddle|Worlds)$$' >build/long.txt; \
 	status=$$?; grep -E '^(---|ok|FAIL)|[0-9]+ (points|commands|rounds|rows|reboots)' build/long.txt; exit $$status
 
+.PHONY: bench
+bench: ## cnet beside the floor and the tools found here; a quarter of an hour
+	@./scripts/bench
+
+.PHONY: profile
+profile: ## where the time of create, publish, list and reset goes
+	@./scripts/profile
+
 .PHONY: fmt
 fmt: ## format the sources
 	gofmt -w $(sources)

@@ -27,7 +27,8 @@ import (
 // inside is set in the environment of a test that runs in its sandbox.
 const inside = "CNET_HOSTTEST"
 
-// Main is the TestMain of a package whose tests call [Run].
+// Main is the TestMain of a package whose tests call [Run]. Its benchmarks run in
+// a sandbox too; when any are asked for (go test -bench), no tests are run.
 func Main(m *testing.M) {
 	if os.Getenv(inside) != "" {
 		if err := sandbox.Init(); err != nil {
@@ -38,7 +39,30 @@ func Main(m *testing.M) {
 	// A binary with the race detector sleeps a second before it exits; that of
 	// the many that tests start adds up. What GORACE says already comes after.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	flag.Parse()
+	if os.Getenv(inside) == "" && flag.Lookup("test.bench").Value.String() != "" {
+		os.Exit(benchmarks())
+	}
 	os.Exit(m.Run())
+}
+
+// benchmarks runs the benchmarks that are asked for, all in one sandbox, and no
+// tests: those want a sandbox each.
+func benchmarks() int {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := Command(append(os.Args[1:len(os.Args):len(os.Args)], "-test.run=^$")...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, sandbox.Explain(err))
+		return int(fail.KindOf(sandbox.Explain(err)))
+	}
+	return 0
 }
 
 // Run runs fn in a sandbox of its own: it starts this test, and no other, once
