@@ -24,17 +24,14 @@ func (iptablesBackend) available(ipv6 bool) error {
 	return nil
 }
 
-func (iptablesBackend) check(v value) error {
-	if len(v.iptables()) == 0 {
-		return fmt.Errorf("%s: nothing is known by that name", v.Key())
-	}
-	return nil
-}
-
 func (iptablesBackend) makeAll(ctx context.Context, values []value) error {
 	defer stale(ctx)
+	all, err := families(values)
+	if err != nil {
+		return err
+	}
 	var made [][]Rule
-	for _, rules := range families(values) {
+	for _, rules := range all {
 		ipv6, list := rules[0].IPv6, makeLines(rules)
 		err := restore(ctx, ipv6, list)
 		if err == nil {
@@ -57,7 +54,11 @@ func (iptablesBackend) makeAll(ctx context.Context, values []value) error {
 
 func (iptablesBackend) breakAll(ctx context.Context, values []value) error {
 	defer stale(ctx)
-	for _, rules := range families(values) {
+	all, err := families(values)
+	if err != nil {
+		return err
+	}
+	for _, rules := range all {
 		ipv6, list := rules[0].IPv6, breakLines(rules)
 		err := restore(ctx, ipv6, list)
 		if _, refused := failedLine(err); refused {
@@ -115,16 +116,20 @@ func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {
 }
 
 // families are the rules of values, apart for each family, IPv4 first.
-func families(values []value) [][]Rule {
+func families(values []value) ([][]Rule, error) {
 	var v4, v6 []Rule
 	for _, v := range values {
+		rules := v.iptables()
+		if len(rules) == 0 {
+			return nil, fmt.Errorf("%s: nothing is known by that name", v.Key())
+		}
 		if v.on().IPv6 {
-			v6 = append(v6, v.iptables()...)
+			v6 = append(v6, rules...)
 		} else {
-			v4 = append(v4, v.iptables()...)
+			v4 = append(v4, rules...)
 		}
 	}
-	return slices.DeleteFunc([][]Rule{v4, v6}, func(r []Rule) bool { return len(r) == 0 })
+	return slices.DeleteFunc([][]Rule{v4, v6}, func(r []Rule) bool { return len(r) == 0 }), nil
 }
 
 func inTables(rules []Rule, tables []string) []Rule {

@@ -63,7 +63,6 @@ type value interface {
 // backend keeps values as rules in the kernel.
 type backend interface {
 	available(ipv6 bool) error
-	check(value) error // whether it can say this value
 	makeAll(context.Context, []value) error
 	breakAll(context.Context, []value) error
 	mend(context.Context, value) error
@@ -119,22 +118,19 @@ func (o On) all(facts []fact.Fact, do func(backend, []value) error) error {
 	if err != nil {
 		return err
 	}
-	values, err := valuesOf(b, facts)
+	values, err := valuesOf(facts)
 	if err != nil {
 		return err
 	}
 	return do(b, values)
 }
 
-func valuesOf(b backend, facts []fact.Fact) ([]value, error) {
+func valuesOf(facts []fact.Fact) ([]value, error) {
 	values := make([]value, len(facts))
 	for i, f := range facts {
 		v, ok := f.(value)
 		if !ok {
 			return nil, fmt.Errorf("%s is no firewall rule", f.Key())
-		}
-		if err := b.check(v); err != nil {
-			return nil, err
 		}
 		values[i] = v
 	}
