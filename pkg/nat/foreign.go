@@ -47,7 +47,7 @@ func foreignNative(ctx context.Context, ipv6 bool) (string, error) {
 		return "", nil
 	}
 	for _, c := range chains {
-		if ours(c.Name) || c.Table.Family != family && c.Table.Family != nftables.TableFamilyINet {
+		if ours(c.Name) || ownTable(c.Table) || c.Table.Family != family && c.Table.Family != nftables.TableFamilyINet {
 			continue
 		}
 		rules, err := conn.GetRules(c.Table, c)
@@ -61,6 +61,11 @@ func foreignNative(ctx context.Context, ipv6 bool) (string, error) {
 		}
 	}
 	return "", errors.Join(err, ctx.Err())
+}
+
+// ownTable reports whether a table of nf_tables is cnet's.
+func ownTable(t *nftables.Table) bool {
+	return t.Family == nftables.TableFamilyINet && t.Name == nftTableName
 }
 
 func rewritesSource(r *nftables.Rule) bool {

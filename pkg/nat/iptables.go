@@ -24,17 +24,14 @@ func (iptablesBackend) available(ipv6 bool) error {
 	return nil
 }
 
-func (iptablesBackend) check(v value) error {
-	if len(v.iptables()) == 0 {
-		return fmt.Errorf("%s: nothing is known by that name", v.Key())
-	}
-	return nil
-}
-
 func (iptablesBackend) makeAll(ctx context.Context, values []value) error {
 	defer stale(ctx)
+	all, err := families(values)
+	if err != nil {
+		return err
+	}
 	var made [][]Rule
-	for _, rules := range families(values) {
+	for _, rules := range all {
 		ipv6, list := rules[0].IPv6, makeLines(rules)
 		err := restore(ctx, ipv6, list)
 		if err == nil {
@@ -57,7 +54,11 @@ func (iptablesBackend) makeAll(ctx context.Context, values []value) error {
 
 func (iptablesBackend) breakAll(ctx context.Context, values []value) error {
 	defer stale(ctx)
-	for _, rules := range families(values) {
+	all, err := families(values)
+	if err != nil {
+		return err
+	}
+	for _, rules := range all {
 		ipv6, list := rules[0].IPv6, breakLines(rules)
 		err := restore(ctx, ipv6, list)
 		if _, refused := failedLine(err); refused {
@@ -74,13 +75,17 @@ func (iptablesBackend) breakAll(ctx context.Context, values []value) error {
 // exchange is one transaction for each table. If one fails, nothing is made.
 func (iptablesBackend) exchange(ctx context.Context, gone, come []value) error {
 	defer stale(ctx)
+	fresh, err := families(come)
+	if err != nil {
+		return err
+	}
 	for _, ipv6 := range []bool{false, true} {
 		err := restore(ctx, ipv6, append(breakLines(rulesOf(gone, ipv6)), makeLines(rulesOf(come, ipv6))...))
 		if err == nil {
 			continue
 		}
 		stale(ctx)
-		for _, made := range families(come) {
+		for _, made := range fresh {
 			err = errors.Join(err, breakWhatIs(context.WithoutCancel(ctx), made))
 		}
 		return err
@@ -132,9 +137,14 @@ func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {
 }
 
 // families are the rules of values, apart for each family, IPv4 first.
-func families(values []value) [][]Rule {
+func families(values []value) ([][]Rule, error) {
+	for _, v := range values {
+		if len(v.iptables()) == 0 {
+			return nil, fmt.Errorf("%s: nothing is known by that name", v.Key())
+		}
+	}
 	list := [][]Rule{rulesOf(values, false), rulesOf(values, true)}
-	return slices.DeleteFunc(list, func(r []Rule) bool { return len(r) == 0 })
+	return slices.DeleteFunc(list, func(r []Rule) bool { return len(r) == 0 }), nil
 }
 
 // rulesOf are the rules of those of the values that are of the family.

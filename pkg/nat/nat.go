@@ -63,7 +63,6 @@ type value interface {
 // backend keeps values as rules in the kernel.
 type backend interface {
 	available(ipv6 bool) error
-	check(value) error // whether it can say this value
 	makeAll(context.Context, []value) error
 	breakAll(context.Context, []value) error
 	exchange(ctx context.Context, gone, come []value) error
@@ -125,7 +124,7 @@ func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
 // Exchange breaks facts of this package and makes others, all of one backend.
 func (o On) Exchange(ctx context.Context, gone, come []fact.Fact) error {
 	return o.all(gone, func(b backend, old []value) error {
-		fresh, err := valuesOf(b, come)
+		fresh, err := valuesOf(come)
 		if err != nil {
 			return err
 		}
@@ -146,22 +145,19 @@ func (o On) all(facts []fact.Fact, do func(backend, []value) error) error {
 	if err != nil {
 		return err
 	}
-	values, err := valuesOf(b, facts)
+	values, err := valuesOf(facts)
 	if err != nil {
 		return err
 	}
 	return do(b, values)
 }
 
-func valuesOf(b backend, facts []fact.Fact) ([]value, error) {
+func valuesOf(facts []fact.Fact) ([]value, error) {
 	values := make([]value, len(facts))
 	for i, f := range facts {
 		v, ok := f.(value)
 		if !ok {
 			return nil, fmt.Errorf("%s is no firewall rule", f.Key())
-		}
-		if err := b.check(v); err != nil {
-			return nil, err
 		}
 		values[i] = v
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/google/nftables"
 )
 
-// NativeChains returns the base chains of nf_tables that are not those of
-// iptables: of firewalld, of /etc/nftables.conf, of anybody who uses nft(8). It
+// NativeChains returns the base chains of nf_tables that are neither those of
+// iptables nor cnet's own: of firewalld, of /etc/nftables.conf, of anybody who uses nft(8). It
 // only reads. Where the user may not look, the error wraps syscall.EPERM.
 func NativeChains(ctx context.Context) ([]Chain, error) {
 	conn, err := nftables.New()
@@ -24,7 +24,7 @@ func NativeChains(ctx context.Context) ([]Chain, error) {
 	tables := make(map[string]map[string][]judged)
 	var list []Chain
 	for _, c := range all {
-		if !isBase(c) || ofIptables(c) || ctx.Err() != nil {
+		if !isBase(c) || ofIptables(c) || ownTable(c.Table) || ctx.Err() != nil {
 			continue
 		}
 		key := familyName(c.Table.Family) + " " + c.Table.Name

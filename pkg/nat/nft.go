@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/cnetlab/cnet/pkg/fact"
 )
 
 // nftBackend keeps facts in table inet cnet, by netlink: what is there once for
@@ -35,17 +33,12 @@ func (nftBackend) available(bool) error {
 	return nil
 }
 
-func (nftBackend) check(v value) error {
-	objects := v.nftables()
-	if len(objects) == 0 {
-		return fmt.Errorf("%s: there are no such rules with %s", v.Key(), Nftables)
-	}
-	return checkNames(objects)
-}
-
 // makeAll makes all in one transaction, or in as few as the kernel lets it.
 func (nftBackend) makeAll(ctx context.Context, values []value) error {
-	objects := nftObjects(values)
+	objects, err := nftObjects(values)
+	if err != nil {
+		return err
+	}
 	return withNft(ctx, func(l *nftLink) error {
 		done, err := l.apply(ctx, adding(objects))
 		if err != nil && done > 0 {
@@ -58,7 +51,10 @@ func (nftBackend) makeAll(ctx context.Context, values []value) error {
 // breakAll deletes all in one transaction, and if the kernel misses some of it,
 // what is there.
 func (nftBackend) breakAll(ctx context.Context, values []value) error {
-	objects := nftObjects(values)
+	objects, err := nftObjects(values)
+	if err != nil {
+		return err
+	}
 	return withNft(ctx, func(l *nftLink) error {
 		_, err := l.apply(ctx, deleting(objects))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -70,9 +66,16 @@ func (nftBackend) breakAll(ctx context.Context, values []value) error {
 
 // exchange deletes and adds in one transaction, or in as few as the kernel lets it.
 func (nftBackend) exchange(ctx context.Context, gone, come []value) error {
-	fresh := nftObjects(come)
+	old, err := nftObjects(gone)
+	if err != nil {
+		return err
+	}
+	fresh, err := nftObjects(come)
+	if err != nil {
+		return err
+	}
 	return withNft(ctx, func(l *nftLink) error {
-		done, err := l.apply(ctx, append(deleting(nftObjects(gone)), adding(fresh)...))
+		done, err := l.apply(ctx, append(deleting(old), adding(fresh)...))
 		if err != nil && done > 0 {
 			err = errors.Join(err, l.breakStanding(context.WithoutCancel(ctx), fresh))
 		}
@@ -91,36 +94,13 @@ func (l *nftLink) breakStanding(ctx context.Context, objects []nftObject) error 
 	return err
 }
 
-func nftObjects(values []value) (objects []nftObject) {
+func nftObjects(values []value) (objects []nftObject, err error) {
 	for _, v := range values {
-		objects = append(objects, v.nftables()...)
+		list := v.nftables()
+		if len(list) == 0 {
+			return nil, fmt.Errorf("%s: there is no such thing with %s", v.Key(), Nftables)
+		}
+		objects = append(objects, list...)
 	}
-	return objects
+	return objects, checkNames(objects)
 }
-
-func (nftBackend) commands(verb fact.Verb, v value) (list []fact.Command) {
-	objects := v.nftables()
-	switch verb {
-	case fact.Make:
-		for _, o := range objects {
-			list = append(list, nftCommand(o.addWords()))
-		}
-	case fact.Break:
-		slices.Reverse(objects)
-		for i, o := range objects {
-			if !flushed(objects[:i], o) {
-				list = append(list, nftCommand(o.delWords()))
-			}
-		}
-	case fact.Show:
-		for _, o := range objects {
-			show := nftCommand(o.showWords())
-			if !slices.ContainsFunc(list, func(c fact.Command) bool { return slices.Equal(c.Argv, show.Argv) }) {
-				list = append(list, show)
-			}
-		}
-	}
-	return list
-}
-
-func nftCommand(words []string) fact.Command { return fact.Cmd(append([]string{"nft"}, words...)...) }

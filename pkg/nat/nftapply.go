@@ -45,22 +45,12 @@ func deleting(objects []nftObject) (list []nftChange) {
 	objects = slices.Clone(objects)
 	slices.Reverse(objects)
 	sort.SliceStable(objects, func(i, j int) bool { return objects[i].rank() > objects[j].rank() })
-	for i, o := range objects {
-		if !flushed(objects[:i], o) {
-			list = append(list, o.del())
+	for _, o := range objects {
+		if c := o.del(); c.object != nil {
+			list = append(list, c)
 		}
 	}
 	return list
-}
-
-// flushed reports whether o is a rule that goes with the one before it.
-func flushed(before []nftObject, o nftObject) bool {
-	r, ok := o.(nftRule)
-	if !ok || len(before) == 0 {
-		return false
-	}
-	other, ok := before[len(before)-1].(nftRule)
-	return ok && other.chain == r.chain
 }
 
 // apply makes changes in one transaction, or in as few as the kernel lets it:

@@ -89,25 +89,33 @@ func canonical(exprs []byte) string {
 		if name == "counter" {
 			data = nil
 		}
-		b.WriteString(name + canonicalAttrs(data) + ";")
+		b.WriteString(name + canonicalAttrs(data, name) + ";")
 	}
 	return b.String()
 }
 
-func canonicalAttrs(raw []byte) string {
+// canonicalAttrs are those of an expression, or what is nested in one of them.
+func canonicalAttrs(raw []byte, of string) string {
 	list, whole := parseAttrs(raw)
 	if !whole {
 		return fmt.Sprintf("%x", raw)
 	}
 	var words []string
 	for _, a := range list {
+		if of == "nat" && a.kind == unix.NFTA_NAT_FLAGS && a.number()&^natImplied == 0 {
+			continue
+		}
 		if len(bytes.Trim(a.value, "\x00")) > 0 {
-			words = append(words, fmt.Sprintf("%d:%s", a.kind, canonicalAttrs(a.value)))
+			words = append(words, fmt.Sprintf("%d:%s", a.kind, canonicalAttrs(a.value, "")))
 		}
 	}
 	slices.Sort(words)
 	return "(" + strings.Join(words, " ") + ")"
 }
+
+// natImplied are flags that nft(8) sets and the kernel takes from the registers:
+// NF_NAT_RANGE_MAP_IPS and NF_NAT_RANGE_PROTO_SPECIFIED.
+const natImplied = 1 | 2
 
 // noop reports whether a change of byte order is of less than one word: nft(8)
 // 1.0 asks for it where a protocol's number is part of a key with ranges.

@@ -14,9 +14,9 @@ type nftObject interface {
 	String() string     // what it is: "chain to4-lab"
 	rank() int          // in a transaction, what has a lower one is made first
 	add() nftChange     // the change that adds it
-	del() nftChange     // and the one that deletes it
+	del() nftChange     // the change that deletes it; of a rule none, it goes with its chain
 	addWords() []string // the words after nft(8) that add it
-	delWords() []string // and those that delete it
+	delWords() []string // and those that delete it, if any
 	showWords() []string
 }
 
@@ -85,7 +85,12 @@ func (c nftChain) del() nftChange {
 	return changeOf(c, unix.NFT_MSG_DELCHAIN, 0, inTable(unix.NFTA_CHAIN_TABLE).text(unix.NFTA_CHAIN_NAME, c.name))
 }
 
-// nftRule is a rule at the end of a chain. All that are in the chain go at once.
+// flush deletes what is in the chain.
+func (c nftChain) flush() nftChange {
+	return changeOf(c, unix.NFT_MSG_DELRULE, 0, inTable(unix.NFTA_RULE_TABLE).text(unix.NFTA_RULE_CHAIN, c.name))
+}
+
+// nftRule is a rule at the end of a chain. It goes with the chain.
 type nftRule struct {
 	chain string
 	parts []nftPart
@@ -101,7 +106,8 @@ type nftPart struct {
 func (nftRule) rank() int             { return 3 }
 func (r nftRule) String() string      { return fmt.Sprintf("rule %q of chain %s", r.text(), r.chain) }
 func (r nftRule) showWords() []string { return nftChain{name: r.chain}.words("list") }
-func (r nftRule) delWords() []string  { return nftChain{name: r.chain}.words("flush") }
+func (nftRule) delWords() []string    { return nil }
+func (nftRule) del() nftChange        { return nftChange{} }
 
 func (r nftRule) addWords() []string {
 	return []string{"add", "rule", "inet", nftTableName, r.chain, r.text()}
@@ -124,10 +130,6 @@ func (r nftRule) add() nftChange {
 		body = body.add(unix.NFTA_RULE_USERDATA, comment(r.note))
 	}
 	return changeOf(r, unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, body)
-}
-
-func (r nftRule) del() nftChange {
-	return changeOf(r, unix.NFT_MSG_DELRULE, 0, inTable(unix.NFTA_RULE_TABLE).text(unix.NFTA_RULE_CHAIN, r.chain))
 }
 
 func (r nftRule) expressions() (list attrs) {

@@ -108,6 +108,14 @@ func linkIn(key expr.MetaKey, s nftSet) nftPart {
 		append(loadLink(key), &expr.Lookup{SourceRegister: first, SetName: s.name})}
 }
 
+// stays asks whether the packet stays inside a network.
+func stays(many bool) nftPart {
+	s := insideLinks(many)
+	exprs := append(loadLink(expr.MetaKeyIIFNAME), &expr.Meta{Key: expr.MetaKeyOIFNAME, Register: register(4 + unix.IFNAMSIZ)},
+		&expr.Lookup{SourceRegister: first, SetName: s.name})
+	return nftPart{"meta nfproto . iifname . oifname @" + s.name, exprs}
+}
+
 func loadLink(key expr.MetaKey) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: first}, &expr.Meta{Key: key, Register: register(4)}}
 }
@@ -191,4 +199,8 @@ func leave() nftPart { return nftPart{"return", []expr.Any{&expr.Verdict{Kind: e
 
 func jump(chain string) nftPart {
 	return nftPart{"jump " + chain, []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}}
+}
+
+func goTo(chain string) nftPart {
+	return nftPart{"goto " + chain, []expr.Any{&expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}}}
 }

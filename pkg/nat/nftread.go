@@ -223,23 +223,3 @@ func noteIn(udata []byte) string {
 	}
 	return ""
 }
-
-// has reports whether something of that name is there.
-func (s *nftState) has(o nftObject) bool {
-	switch o := o.(type) {
-	case nftTable:
-		return s.table
-	case nftChain:
-		return s.chains[o.name] != nil
-	case nftRule:
-		return s.chains[o.chain] != nil
-	case nftSet:
-		return s.sets[o.name] != nil
-	case nftElement:
-		if set := s.sets[o.set.name]; set != nil {
-			_, ok := set.elements[o.id()]
-			return ok
-		}
-	}
-	return false
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"strings"
 
 	"github.com/google/nftables/expr"
 )
@@ -11,39 +12,29 @@ import (
 // In iptables a guard drops, and an allowance accepts what a later rule of
 // somebody else's would drop. nf_tables has only guards: to accept in one base
 // chain keeps no other from dropping.
-func (f Forward) nftables() []nftObject {
-	to := f.named("to") + "-" + f.Network
-	list := []nftObject{nftChain{name: to}}
-	rule := func(chain string, parts ...nftPart) {
-		list = append(list, nftRule{chain: chain, parts: parts})
+func (f Forward) nftables() (list []nftObject) {
+	many, note := strings.HasSuffix(f.Iface, "+"), "cnet "+f.Network
+	family, links := f.familyField(), linkField(f.Iface)
+	guard := func(set nftSet, chain string) {
+		list = append(list, nftElement{set: set, key: nftFields{family, links}, jump: chain, note: note})
 	}
-	reject := func(chain string, parts ...nftPart) {
-		list = append(list, nftRule{chain, append(parts, counted(), drop()), f.note()})
+	if f.Internal || !f.NoICC {
+		list = append(list, nftElement{set: insideLinks(many), key: nftFields{family, links, links}, note: note})
 	}
 	switch {
+	case f.Internal && f.NoICC:
+		guard(fromLinks(many), chainClosed)
+		guard(toLinks(many), chainStrict)
 	case f.Internal:
-		reject(to, link(expr.MetaKeyIIFNAME, expr.CmpOpNeq, f.Iface))
-	case !f.NoICC:
-		rule(to, link(expr.MetaKeyIIFNAME, expr.CmpOpEq, f.Iface), leave())
+		guard(fromLinks(many), chainClosed)
+		guard(toLinks(many), chainClosed)
+	case f.NoICC:
+		guard(toLinks(many), chainFresh)
+	default:
+		guard(toLinks(many), chainEntry)
 	}
-	if f.NoICC || !f.Internal {
-		rule(to, knownState(), leave())
-		rule(to, dnatStatus(), leave())
-		reject(to)
-	}
-	list = append(list, nftElement{set: toLinks(), key: f.at(), jump: to, note: f.note()})
-	if !f.Internal {
-		return list
-	}
-	from := f.named("from") + "-" + f.Network
-	list = append(list, nftChain{name: from})
-	reject(from, link(expr.MetaKeyOIFNAME, expr.CmpOpNeq, f.Iface))
-	return append(list, nftElement{set: fromLinks(), key: f.at(), jump: from, note: f.note()})
+	return list
 }
-
-func (f Forward) at() nftFields { return nftFields{f.familyField(), linkField(f.Iface)} }
-
-func (f Forward) note() string { return "cnet " + f.Network }
 
 func (m Masquerade) nftables() []nftObject {
 	chain, note := m.named("masquerade")+"-"+m.Network, "cnet "+m.Network

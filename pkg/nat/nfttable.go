@@ -15,6 +15,14 @@ const (
 	nftRaw         = -300
 )
 
+// The guards of a network: what enters it, or what is inside.
+const (
+	chainEntry  = "entry"  // replies, published ports, and what is inside
+	chainFresh  = "fresh"  // replies and published ports
+	chainClosed = "closed" // what is inside
+	chainStrict = "strict" // replies and published ports of what is inside
+)
+
 // The sets of one family end with its number.
 func (o On) named(name string) string {
 	if o.IPv6 {
@@ -30,12 +38,25 @@ func (o On) addrType() nftType {
 	return typeIPv4
 }
 
-// fromLinks and toLinks lead to the chain of a network by its links.
-func fromLinks() nftSet { return linkVerdicts("from") }
-func toLinks() nftSet   { return linkVerdicts("to") }
+// Links are looked up by their whole names, which costs the same however many
+// there are. The names that begin with something have sets of their own.
+func linkVerdicts(name string, many bool) nftSet {
+	s := linkSet(name, many, typeFamily, typeLink)
+	s.data = nftTypes{typeVerdict}
+	return s
+}
 
-func linkVerdicts(name string) nftSet {
-	return nftSet{name: name, key: nftTypes{typeFamily, typeLink}, data: nftTypes{typeVerdict}, ranges: true}
+// fromLinks and toLinks say what becomes of a packet that comes by a link of a
+// network, or leaves by one; insideLinks are the ways within a network.
+func fromLinks(many bool) nftSet   { return linkVerdicts("from", many) }
+func toLinks(many bool) nftSet     { return linkVerdicts("to", many) }
+func insideLinks(many bool) nftSet { return linkSet("inside", many, typeFamily, typeLink, typeLink) }
+
+func linkSet(name string, many bool, key ...nftType) nftSet {
+	if many {
+		name += "-any"
+	}
+	return nftSet{name: name, key: key, ranges: many}
 }
 
 func loopbackLinks() nftSet {
@@ -73,19 +94,37 @@ func (h Hook) nftables() []nftObject {
 		return []nftObject{nftTable{}}
 	case RoleForward:
 		return []nftObject{
-			fromLinks(), toLinks(),
+			fromLinks(false), fromLinks(true), toLinks(false), toLinks(true), insideLinks(false), insideLinks(true),
+			nftChain{name: chainFresh},
+			nftRule{chainFresh, []nftPart{knownState(), leave()}, ""},
+			nftRule{chainFresh, []nftPart{dnatStatus(), leave()}, ""},
+			nftRule{chainFresh, []nftPart{counted(), drop()}, ""},
+			nftChain{name: chainClosed},
+			nftRule{chainClosed, []nftPart{stays(false), leave()}, ""},
+			nftRule{chainClosed, []nftPart{stays(true), leave()}, ""},
+			nftRule{chainClosed, []nftPart{counted(), drop()}, ""},
+			nftChain{name: chainStrict},
+			nftRule{chainStrict, []nftPart{stays(false), goTo(chainFresh)}, ""},
+			nftRule{chainStrict, []nftPart{stays(true), goTo(chainFresh)}, ""},
+			nftRule{chainStrict, []nftPart{counted(), drop()}, ""},
+			nftChain{name: chainEntry},
+			nftRule{chainEntry, []nftPart{knownState(), leave()}, ""},
+			nftRule{chainEntry, []nftPart{dnatStatus(), leave()}, ""},
+			nftRule{chainEntry, []nftPart{goTo(chainClosed)}, ""},
 			nftChain{"forward", "filter", unix.NF_INET_FORWARD, nftForward, "hook forward priority filter - 10"},
-			nftRule{"forward", []nftPart{linkMap(expr.MetaKeyIIFNAME, fromLinks())}, ""},
-			nftRule{"forward", []nftPart{linkMap(expr.MetaKeyOIFNAME, toLinks())}, ""},
+			nftRule{"forward", []nftPart{linkMap(expr.MetaKeyIIFNAME, fromLinks(false))}, ""},
+			nftRule{"forward", []nftPart{linkMap(expr.MetaKeyIIFNAME, fromLinks(true))}, ""},
+			nftRule{"forward", []nftPart{linkMap(expr.MetaKeyOIFNAME, toLinks(false))}, ""},
+			nftRule{"forward", []nftPart{linkMap(expr.MetaKeyOIFNAME, toLinks(true))}, ""},
 		}
 	case RolePostrouting:
 		return []nftObject{
 			v4.sources(), v4.hairpins(), v6.sources(), v6.hairpins(),
 			nftChain{"postrouting", "nat", unix.NF_INET_POST_ROUTING, nftPostrouting, "hook postrouting priority srcnat - 10"},
 			nftRule{"postrouting", []nftPart{v4.sourceMap()}, ""},
-			nftRule{"postrouting", []nftPart{v4.turns(), dnatStatus(), masquerade()}, ""},
+			nftRule{"postrouting", []nftPart{dnatStatus(), v4.turns(), masquerade()}, ""},
 			nftRule{"postrouting", []nftPart{v6.sourceMap()}, ""},
-			nftRule{"postrouting", []nftPart{v6.turns(), dnatStatus(), masquerade()}, ""},
+			nftRule{"postrouting", []nftPart{dnatStatus(), v6.turns(), masquerade()}, ""},
 		}
 	case RolePublish:
 		return append(append(v4.publishing(), v6.publishing()...),
