@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -39,14 +38,50 @@ func read(data []byte, t *Topology) (err error) {
 			err = errors.New("it is no YAML that can be read")
 		}
 	}()
-	d := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
-	if err := d.Decode(t); err != nil {
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
 		return err
 	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return fail.New(fail.Usage, "", "it has more than one document (---)")
+	first := true
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if !first {
+			return fail.New(fail.Usage, "", "it has more than one document (---)")
+		}
+		first = false
+		ast.Walk(apart{}, doc.Body)
+		if err := yaml.NewDecoder(new(bytes.Buffer), yaml.Strict()).DecodeFromNode(doc.Body, t); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// apart cuts the texts of a document off from their neighbours in the file. To
+// read one as an address or a port, the library goes from it through all there
+// are: the time for a file would grow with the square of its length.
+type apart struct{}
+
+func (apart) Visit(n ast.Node) ast.Visitor {
+	switch n := n.(type) {
+	case *ast.MappingValueNode:
+		ast.Walk(apart{}, n.Value)
+		return nil // the key stays with what follows
+	case *ast.LiteralNode:
+		return nil // is of two tokens
+	case *ast.StringNode:
+		t := n.Token
+		if t.Prev != nil {
+			t.Prev.Next = nil
+		}
+		if t.Next != nil {
+			t.Next.Prev = nil
+		}
+		t.Prev, t.Next = nil, nil
+	}
+	return apart{}
 }
 
 // fileError is err with the line that it is about.

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -101,5 +102,29 @@ containers:
 	before.Networks[0].MTU = 1400
 	if diff := cmp.Diff(before, topo, addrs); diff != "" {
 		t.Errorf("more than the MTU changed:\n%s", diff)
+	}
+}
+
+// TestParseForms reads the same texts in the forms that YAML has for them.
+func TestParseForms(t *testing.T) {
+	for _, file := range []string{
+		"containers:\n- name: web\n  networks:\n  - network: lab\n    ip: 10.9.0.2\n  publish:\n  - 8080:80/tcp\n  - 80:80/tcp\n",
+		"containers: [{name: web, networks: [{network: lab, ip: 10.9.0.2}], publish: ['8080:80', 80]}]\n",
+		"containers:\n- name: \"web\"\n  networks:\n  - {network: lab, ip: \"10.9.0.2\"}\n  publish: [\n    \"8080:80\", # a comment\n    80]\n",
+		"containers:\n- name: >-\n    web\n  networks:\n  - network: &n lab\n    ip: |-\n      10.9.0.2\n  publish:\n  - |-\n    8080:80\n  - 80\n",
+		"containers:\n- publish: &p [8080:80/tcp, 80]\n  networks:\n  - network: lab\n    ip: &ip 10.9.0.2\n  name: web\n- name: x\n  publish: *p\n  networks:\n  - network: lab\n    ip: *ip\n",
+		"{\"containers\": [{\"name\": \"web\", \"networks\": [{\"network\": \"lab\", \"ip\": \"10.9.0.2\"}], \"publish\": [\"8080:80/tcp\", \"80\"]}]}",
+	} {
+		topo, err := Parse("f", []byte(file))
+		if err != nil {
+			t.Errorf("%s\n%v", file, err)
+			continue
+		}
+		for _, c := range topo.Containers {
+			got := fmt.Sprint(c.Networks[0].Network, " ", c.Networks[0].IP, " ", c.Publish)
+			if want := "lab 10.9.0.2 [8080:80/tcp 80:80/tcp]"; got != want {
+				t.Errorf("%s\nis read as %s, not %s", file, got, want)
+			}
+		}
 	}
 }
