@@ -84,7 +84,25 @@ func (c *compiler) networkRules(n Network, on nat.On) {
 		return
 	}
 	c.hook(on, nat.RolePostrouting)
+	if c.covered(n, on) {
+		return
+	}
 	c.add(owner, nat.Masquerade{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Except: AllLinks})
+}
+
+// covered reports whether what another network has for its addresses does for
+// those of n too. The maps of nf_tables take no ranges that overlap; rules of
+// iptables may.
+func (c *compiler) covered(n Network, on nat.On) bool {
+	return on.Backend == nat.Nftables && slices.ContainsFunc(c.topo.Networks, func(o Network) bool {
+		return o.Name != n.Name && !o.Internal && o.Firewall == n.Firewall &&
+			holds(o.subnet(on.IPv6), n.subnet(on.IPv6), o.Name < n.Name)
+	})
+}
+
+// holds reports whether p holds all of q; of two equals, the first does.
+func holds(p, q netip.Prefix, first bool) bool {
+	return p.Overlaps(q) && (p.Bits() < q.Bits() || p.Bits() == q.Bits() && first)
 }
 
 // edgeRules adds what a network needs so that its published ports answer from
@@ -129,6 +147,12 @@ func (c *compiler) detours(k Container, main Network, on nat.On, to netip.Addr) 
 		n := c.mustNetwork(a.Network)
 		if n.Name == main.Name || on.IPv6 && !n.IPv6 {
 			continue
+		}
+		if on.Backend == nat.Nftables && slices.ContainsFunc(k.Networks, func(b Attachment) bool {
+			o := c.mustNetwork(b.Network)
+			return o.Name != n.Name && holds(o.subnet(on.IPv6), n.subnet(on.IPv6), o.Name == main.Name || o.Name < n.Name)
+		}) {
+			continue // see covered
 		}
 		facts = append(facts, nat.Hairpin{
 			On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: main.LinkPattern(), Container: k.Name, To: to,

@@ -32,6 +32,9 @@ func Touched(before, after Topology) Scope {
 	for name := range differ(before.Networks, after.Networks, Network.name, sameNetwork) {
 		s["network "+name] = true // its file differs, if not its facts
 	}
+	for _, n := range overlapping(changed, before.Networks, after.Networks) {
+		s["network "+n] = true
+	}
 	containers := differ(before.Containers, after.Containers, Container.name, sameContainer)
 	for _, t := range []Topology{before, after} {
 		for _, k := range t.Containers {
@@ -53,6 +56,23 @@ func Touched(before, after Topology) Scope {
 		s[HostOwner] = true
 	}
 	return s
+}
+
+// overlapping are the networks that share addresses with one that changed: one
+// may do for the other what the other needs.
+func overlapping(changed map[string]struct{}, before, after []Network) (names []string) {
+	all := append(slices.Clone(before), after...)
+	for _, n := range all {
+		if _, ok := changed[n.Name]; !ok {
+			continue
+		}
+		for _, o := range all {
+			if o.Name != n.Name && (o.AllowOverlap || n.AllowOverlap) && (o.Subnet.Overlaps(n.Subnet) || o.Subnet6.Overlaps(n.Subnet6)) {
+				names = append(names, o.Name)
+			}
+		}
+	}
+	return names
 }
 
 // differ are the names of what is in one list only, or not the same in both.

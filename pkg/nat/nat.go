@@ -38,6 +38,7 @@ func Kinds() []fact.Kind {
 		fact.KindOf[Publish](),
 		fact.KindOf[Tracked](),
 		fact.KindOf[Rule](),
+		fact.KindOf[Found](),
 	}
 }
 

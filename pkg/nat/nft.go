@@ -27,6 +27,9 @@ func (nftBackend) available(bool) error {
 	if errors.Is(err, unix.EPERM) {
 		return nil
 	}
+	if errors.Is(err, unix.EINVAL) { // there is no such subsystem
+		err = unix.EOPNOTSUPP
+	}
 	if err != nil {
 		return fmt.Errorf("this kernel has no nf_tables: %w", err)
 	}

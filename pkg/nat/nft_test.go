@@ -94,5 +94,9 @@ func TestNftBatch(t *testing.T) {
 		}
 		must(t, nft4.BreakAll(ctx, reversed(facts)))
 		equal(t, before, hosttest.Snapshot(t))
+		must(t, nft4.MakeAll(ctx, facts))
+		must(t, nft4.BreakAll(ctx, reversed(facts[1:]))) // all but the table
+		must(t, facts[0].Break(ctx))
+		equal(t, before, hosttest.Snapshot(t))
 	})
 }

@@ -36,8 +36,8 @@ func adding(objects []nftObject) []nftChange {
 	return list
 }
 
-// deleting are the changes that delete objects, the last first: what leads to a
-// chain before the chain. If the table goes, all goes with it.
+// deleting are the changes that delete objects, the last first, after what is in
+// them: that may lead to a chain that goes. If the table goes, all goes with it.
 func deleting(objects []nftObject) (list []nftChange) {
 	if i := slices.IndexFunc(objects, func(o nftObject) bool { return o.rank() == 0 }); i >= 0 {
 		return []nftChange{objects[i].del()}
@@ -45,12 +45,32 @@ func deleting(objects []nftObject) (list []nftChange) {
 	objects = slices.Clone(objects)
 	slices.Reverse(objects)
 	sort.SliceStable(objects, func(i, j int) bool { return objects[i].rank() > objects[j].rank() })
+	emptied := make(map[string]bool)
 	for _, o := range objects {
-		if c := o.del(); c.object != nil {
+		switch o := o.(type) {
+		case nftChain:
+			list, emptied["chain "+o.name] = append(list, o.flush()), true
+		case nftSet:
+			list, emptied["set "+o.name] = append(list, o.flush()), true
+		}
+	}
+	for _, o := range objects {
+		if c := o.del(); c.object != nil && !emptied[goesWith(o)] {
 			list = append(list, c)
 		}
 	}
 	return list
+}
+
+// goesWith is what an object is deleted with.
+func goesWith(o nftObject) string {
+	switch o := o.(type) {
+	case nftElement:
+		return "set " + o.set.name
+	case nftNumbered:
+		return "chain " + o.chain
+	}
+	return ""
 }
 
 // apply makes changes in one transaction, or in as few as the kernel lets it:

@@ -61,6 +61,9 @@ func (s *nftState) has(o nftObject) bool {
 		return s.chains[o.name] != nil
 	case nftRule:
 		return s.count(o) > 0
+	case nftNumbered:
+		c := s.chains[o.chain]
+		return c != nil && slices.ContainsFunc(c.rules, func(r nftRuleState) bool { return r.handle == o.handle })
 	case nftSet:
 		return s.sets[o.name] != nil
 	case nftElement:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,7 @@ type nftState struct {
 }
 
 type nftChainState struct {
-	spec  string // of a base chain: where it stands
+	spec  string // of a base chain: its type, hook and priority
 	drops bool   // its policy is to drop
 	rules []nftRuleState
 }
@@ -32,13 +33,15 @@ type nftRuleState struct {
 }
 
 type nftSetState struct {
+	word     string // "set" or "map"
 	spec     string
 	elements map[string]nftElementState // by key, see nftElement.id
 }
 
 type nftElementState struct {
-	data string // see nftElement.leads
-	note string
+	low, end []byte
+	data     string // see nftElement.leads
+	note     string
 	Count
 }
 
@@ -122,7 +125,11 @@ func (s *nftState) addRule(body []byte) {
 func (s *nftState) addSet(body []byte) {
 	spec := fmt.Sprintf("%d %d:%d %d", attrAt(body, unix.NFTA_SET_KEY_TYPE).number(), attrAt(body, unix.NFTA_SET_KEY_LEN).number(),
 		attrAt(body, unix.NFTA_SET_DATA_TYPE).number(), attrAt(body, unix.NFTA_SET_FLAGS).number())
-	s.sets[attrAt(body, unix.NFTA_SET_NAME).text()] = &nftSetState{spec: spec, elements: make(map[string]nftElementState)}
+	word := "set"
+	if attrAt(body, unix.NFTA_SET_FLAGS).number()&unix.NFT_SET_MAP != 0 {
+		word = "map"
+	}
+	s.sets[attrAt(body, unix.NFTA_SET_NAME).text()] = &nftSetState{word: word, spec: spec, elements: make(map[string]nftElementState)}
 }
 
 func (s nftSet) spec() string {
@@ -142,35 +149,24 @@ func (l *nftLink) elements(set nftSet, into *nftSetState) error {
 			end := attrAt(e.value, nftaSetElemKeyEnd, unix.NFTA_DATA_VALUE).value
 			switch {
 			case set.joined() || !set.ranges:
-				into.elements[nftKey(key, end)] = elementState(e.value)
+				into.elements[nftKey(key, end)] = elementState(e.value, key, end)
 			case attrAt(e.value, unix.NFTA_SET_ELEM_FLAGS).number()&unix.NFT_SET_ELEM_INTERVAL_END != 0:
 				ends = append(ends, key)
 			default:
 				starts = append(starts, key)
-				found[string(key)] = elementState(e.value)
+				found[string(key)] = elementState(e.value, key, nil)
 			}
 		}
 	})
 	slices.SortFunc(ends, bytes.Compare)
 	for _, start := range starts {
-		i, _ := slices.BinarySearchFunc(ends, start, func(end, start []byte) int {
-			return cmpAfter(end, start)
-		})
-		var end []byte
-		if i < len(ends) {
-			end = ends[i]
+		e := found[string(start)]
+		if i := sort.Search(len(ends), func(i int) bool { return bytes.Compare(ends[i], start) > 0 }); i < len(ends) {
+			e.end = ends[i]
 		}
-		into.elements[nftKey(start, end)] = found[string(start)]
+		into.elements[nftKey(start, e.end)] = e
 	}
 	return err
-}
-
-// cmpAfter orders what is not after start before it.
-func cmpAfter(end, start []byte) int {
-	if bytes.Compare(end, start) <= 0 {
-		return -1
-	}
-	return 1
 }
 
 func nftKey(low, end []byte) string { return string(low) + "-" + string(end) }
@@ -195,8 +191,8 @@ func (e nftElement) leads() string {
 	return string(e.data.low())
 }
 
-func elementState(raw []byte) nftElementState {
-	e := nftElementState{note: noteIn(attrAt(raw, unix.NFTA_SET_ELEM_USERDATA).value)}
+func elementState(raw, low, end []byte) nftElementState {
+	e := nftElementState{low: low, end: end, note: noteIn(attrAt(raw, unix.NFTA_SET_ELEM_USERDATA).value)}
 	e.data = string(attrAt(raw, unix.NFTA_SET_ELEM_DATA, unix.NFTA_DATA_VALUE).value)
 	if v := attrAt(raw, unix.NFTA_SET_ELEM_DATA, unix.NFTA_DATA_VERDICT).value; v != nil {
 		e.data = verdictWord(attrAt(v, unix.NFTA_VERDICT_CODE).number()) + attrAt(v, unix.NFTA_VERDICT_CHAIN).text()

@@ -144,6 +144,12 @@ func (s nftSet) del() nftChange {
 	return changeOf(s, unix.NFT_MSG_DELSET, 0, inTable(unix.NFTA_SET_TABLE).text(unix.NFTA_SET_NAME, s.name))
 }
 
+// flush deletes what is in the set.
+func (s nftSet) flush() nftChange {
+	body := inTable(unix.NFTA_SET_ELEM_LIST_TABLE).text(unix.NFTA_SET_ELEM_LIST_SET, s.name)
+	return changeOf(s, unix.NFT_MSG_DELSETELEM, 0, body)
+}
+
 // nftElement is an element of a set.
 type nftElement struct {
 	set  nftSet

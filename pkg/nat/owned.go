@@ -11,11 +11,15 @@ import (
 )
 
 // Owned returns what of cnet's stands in the host's tables, remembered or not:
-// the chains whose name begins with CNET-, then the jumps to them, as facts of
-// the kind [Rule]. Broken in reverse order, or with one BreakAll, nothing of
-// cnet's is left. It only reads; a family whose commands are absent has nothing.
+// the table inet cnet of nf_tables, as a [Hook]; of iptables the chains whose name
+// begins with CNET-, then the jumps to them, as facts of the kind [Rule]. Broken
+// in reverse order nothing of cnet's is left. It only reads; a family whose
+// commands are absent has nothing.
 func Owned(ctx context.Context) ([]fact.Fact, error) {
-	var facts []fact.Fact
+	facts, err := ownedNft(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, ipv6 := range []bool{false, true} {
 		snap, err := look(ctx, ipv6)
 		if errors.Is(err, exec.ErrNotFound) {

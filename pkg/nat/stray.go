@@ -11,10 +11,14 @@ import (
 
 // Stray returns what stands in the host's tables by cnet's name though none of
 // the facts wanted renders it: rules in chains whose name begins with CNET-,
-// jumps to such chains, and such chains themselves, as facts of the kind [Rule].
-// Broken in reverse order they are gone. It only reads.
+// jumps to such chains, and such chains themselves, as facts of the kind [Rule];
+// and what is in table inet cnet, as facts of the kind [Found]. Broken in reverse
+// order they are gone. It only reads.
 func Stray(ctx context.Context, wanted []fact.Fact) ([]fact.Fact, error) {
-	var facts []fact.Fact
+	facts, err := strayNft(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
 	for _, ipv6 := range []bool{false, true} {
 		on := On{Backend: Iptables, IPv6: ipv6}
 		snap, err := look(ctx, ipv6)
