@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ func newNetworkCmd(a *app) *cobra.Command {
 
 func newNetworkCreateCmd(a *app) *cobra.Command {
 	var s topology.NetworkSpec
+	var mtu string
 	var ifNotExists bool
 	c := &cobra.Command{
 		Use:   "create NAME",
@@ -35,15 +37,16 @@ func newNetworkCreateCmd(a *app) *cobra.Command {
 rules that keep it closed to other networks and to the outside.
 
 Without --subnet it takes the next free /24 of 10.77.0.0/16. Its MTU is that of
-the link of the host's default route.`,
+the link of the host's default route. With a larger one, such as --mtu jumbo, what
+leaves the network is still no larger than that.`,
 		Example: `  cnet network create lab
   cnet network create six --ipv6
   cnet network create vault --internal --subnet 192.168.50.0/24`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) (err error) {
 			s.Name = args[0]
-			if c.Flags().Changed("mtu") && s.MTU == 0 {
-				return fail.New(fail.Usage, "--mtu 0", "an MTU is at least 68 bytes").Try("leave --mtu to cnet")
+			if s.MTU, err = parseMTU(mtu, c.Flags().Changed("mtu")); err != nil {
+				return err
 			}
 			return a.change(c, func(t *topology.Topology, h topology.Host) error {
 				if _, err := t.Network(s.Name); err == nil && ifNotExists {
@@ -64,10 +67,22 @@ the link of the host's default route.`,
 	fl.StringVar(&s.Gateway6, "gateway6", "", "the host's `address` in it (default: the first)")
 	fl.BoolVar(&s.Internal, "internal", false, "no way out and no way in")
 	fl.BoolVar(&s.ICC, "icc", true, "let its containers reach each other")
-	fl.IntVar(&s.MTU, "mtu", 0, "largest packet in `bytes` (default: that of the default route)")
+	fl.StringVar(&mtu, "mtu", "", "largest packet in `bytes`, or jumbo for the largest there is (default: that of\nthe default route)")
 	fl.BoolVar(&s.AllowOverlap, "allow-overlap", false, "allow a subnet that meets others")
 	fl.BoolVar(&ifNotExists, "if-not-exists", false, "leave a network that exists as it is")
 	return c
+}
+
+// parseMTU reads an MTU in bytes, or the word for the largest; 0 if none is given.
+func parseMTU(s string, given bool) (int, error) {
+	if s == "jumbo" {
+		return topology.JumboMTU, nil
+	}
+	n, err := strconv.Atoi(s)
+	if given && (err != nil || n == 0) {
+		return 0, fail.New(fail.Usage, fmt.Sprintf("--mtu %q", s), "an MTU is a number of bytes, at least 68, or jumbo").Try("leave --mtu to cnet")
+	}
+	return n, nil
 }
 
 func newNetworkDeleteCmd(a *app) *cobra.Command {

@@ -78,12 +78,12 @@ func mtu(h host) []Finding {
 	}
 	var list []Finding
 	for _, n := range h.own.Topology.Networks {
-		if n.Internal || ways[0].MTU == 0 || n.MTU <= ways[0].MTU {
+		if n.Internal || ways[0].MTU == 0 || n.Leaving() <= ways[0].MTU {
 			continue
 		}
 		list = append(list, Finding{Severity: Warning, About: "mtu", Seen: "ip link show " + ways[0].Link,
-			Say: fmt.Sprintf("Network %s has an MTU of %d, its way out %s only %d: large packets may be lost, so that connections stand still after their start.",
-				n.Name, n.MTU, ways[0].Link, ways[0].MTU),
+			Say: fmt.Sprintf("Network %s lets out packets of %d bytes, and its way out %s carries only %d: large packets may be lost, so that connections stand still after their start.",
+				n.Name, n.Leaving(), ways[0].Link, ways[0].MTU),
 			Advice: fmt.Sprintf("Make the network anew with --mtu %d.", ways[0].MTU)})
 	}
 	return list

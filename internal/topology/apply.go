@@ -161,6 +161,9 @@ func (n *Network) inherit(was Network) {
 		n.Subnet6 = was.Subnet6
 		keep(&n.Gateway6, was.Gateway6)
 	}
+	if either(n.MTU, was.MTU) {
+		keep(&n.RouteMTU, was.RouteMTU)
+	}
 	keep(&n.MTU, was.MTU)
 	keep(&n.Firewall, was.Firewall)
 	keep(&n.Driver, was.Driver)
@@ -178,7 +181,7 @@ func keep[T comparable](open *T, was T) {
 func (n Network) says(w Network) bool {
 	return either(w.Driver, n.Driver) && either(w.Subnet, n.Subnet) && either(w.Gateway, n.Gateway) &&
 		(w.IPv6 || w.Subnet6.IsValid()) == n.IPv6 && either(w.Subnet6, n.Subnet6) && either(w.Gateway6, n.Gateway6) &&
-		w.Internal == n.Internal && w.Talk() == n.Talk() && either(w.MTU, n.MTU) &&
+		w.Internal == n.Internal && w.Talk() == n.Talk() && either(w.MTU, n.MTU) && either(w.RouteMTU, n.RouteMTU) &&
 		(w.Firewall == "auto" || either(w.Firewall, n.Firewall))
 }
 

@@ -282,7 +282,7 @@ func (c *compiler) ways(owner string, r route.Route, n Network, leads bool, subn
 		c.add(owner, r)
 	}
 	if leads {
-		r.Dst, r.Via, r.Scope = netip.PrefixFrom(unspecified(gw), 0), gw, ""
+		r.Dst, r.Via, r.Scope, r.MTU = netip.PrefixFrom(unspecified(gw), 0), gw, "", n.RouteMTU
 		c.add(owner, r)
 	}
 }

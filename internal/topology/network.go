@@ -122,10 +122,8 @@ func (t *Topology) complete(n *Network, h Host) error {
 			return err
 		}
 	}
-	if n.MTU == 0 {
-		if n.MTU, err = h.MTU(); err != nil {
-			return err
-		}
+	if err := n.sizes(h); err != nil {
+		return err
 	}
 	if n.IPv6 {
 		if err := h.IPv6(); err != nil {
@@ -182,9 +180,31 @@ func (n Network) checkLinks() error {
 	return nil
 }
 
+// JumboMTU is the largest packet of IPv4, and of a veth pair, in bytes.
+const JumboMTU = 65535
+
+// sizes settles how large packets may be: within the network, and on their way
+// out. A sender that knows only the link's size would lose the first packet to
+// each peer beyond a smaller link (docs/jumbo.md).
+func (n *Network) sizes(h Host) error {
+	uplink, err := h.MTU()
+	if err != nil {
+		return err
+	}
+	if n.MTU == 0 {
+		n.MTU = uplink
+	}
+	if n.RouteMTU == 0 && n.MTU > uplink && !n.Internal {
+		n.RouteMTU = max(uplink, minMTU(n.IPv6))
+	}
+	return nil
+}
+
 func (n Network) checkMTU() error {
-	if min := minMTU(n.IPv6); n.MTU < min || n.MTU > 65535 {
-		return fail.New(fail.Usage, "network "+n.Name, "an MTU of %d is out of range: it runs from %d to 65535", n.MTU, min)
+	if min := minMTU(n.IPv6); n.MTU < min || n.MTU > JumboMTU {
+		return fail.New(fail.Usage, "network "+n.Name, "an MTU of %d is out of range: it runs from %d to %d", n.MTU, min, JumboMTU)
+	} else if n.RouteMTU != 0 && (n.RouteMTU < min || n.RouteMTU > n.MTU) {
+		return fail.New(fail.Usage, "network "+n.Name, "a route_mtu of %d is out of range: it runs from %d to the mtu, %d", n.RouteMTU, min, n.MTU)
 	}
 	return nil
 }

@@ -30,19 +30,22 @@ type Topology struct {
 
 // Network is a subnet that containers share, and the rules at its edge.
 type Network struct {
-	Name         string       `json:"name" yaml:"name"`
-	Driver       string       `json:"driver" yaml:"driver"`
-	Subnet       netip.Prefix `json:"subnet" yaml:"subnet"`
-	Gateway      netip.Addr   `json:"gateway" yaml:"gateway"`
-	IPv6         bool         `json:"ipv6,omitempty" yaml:"ipv6"`
-	Subnet6      netip.Prefix `json:"subnet6,omitempty,omitzero" yaml:"subnet6"`
-	Gateway6     netip.Addr   `json:"gateway6,omitempty,omitzero" yaml:"gateway6"`
-	Internal     bool         `json:"internal,omitempty" yaml:"internal"`
-	ICC          *bool        `json:"icc,omitempty" yaml:"icc"` // nil is true
-	MTU          int          `json:"mtu" yaml:"mtu"`           // bytes
-	Firewall     string       `json:"firewall" yaml:"firewall"`
-	Isolation    string       `json:"isolation,omitempty" yaml:"isolation"`
-	AllowOverlap bool         `json:"allow_overlap,omitempty" yaml:"allow_overlap"`
+	Name     string       `json:"name" yaml:"name"`
+	Driver   string       `json:"driver" yaml:"driver"`
+	Subnet   netip.Prefix `json:"subnet" yaml:"subnet"`
+	Gateway  netip.Addr   `json:"gateway" yaml:"gateway"`
+	IPv6     bool         `json:"ipv6,omitempty" yaml:"ipv6"`
+	Subnet6  netip.Prefix `json:"subnet6,omitempty,omitzero" yaml:"subnet6"`
+	Gateway6 netip.Addr   `json:"gateway6,omitempty,omitzero" yaml:"gateway6"`
+	Internal bool         `json:"internal,omitempty" yaml:"internal"`
+	ICC      *bool        `json:"icc,omitempty" yaml:"icc"` // nil is true
+	MTU      int          `json:"mtu" yaml:"mtu"`           // bytes
+	// RouteMTU is the largest packet that may leave by the gateway, in bytes, where
+	// the network takes larger ones than the host's uplink; else 0.
+	RouteMTU     int    `json:"route_mtu,omitempty" yaml:"route_mtu"`
+	Firewall     string `json:"firewall" yaml:"firewall"`
+	Isolation    string `json:"isolation,omitempty" yaml:"isolation"`
+	AllowOverlap bool   `json:"allow_overlap,omitempty" yaml:"allow_overlap"`
 	// RAUplinks are the host's links that learn their IPv6 routes from router
 	// advertisements, which forwarding would stop.
 	RAUplinks []string `json:"ra_uplinks,omitempty" yaml:"ra_uplinks"`
@@ -52,6 +55,14 @@ type Network struct {
 
 // Talk reports whether the network's containers may reach each other.
 func (n Network) Talk() bool { return n.ICC == nil || *n.ICC }
+
+// Leaving is the largest packet that leaves the network by its gateway, in bytes.
+func (n Network) Leaving() int {
+	if n.RouteMTU != 0 {
+		return n.RouteMTU
+	}
+	return n.MTU
+}
 
 // Container is a network namespace and what is plugged into it.
 type Container struct {

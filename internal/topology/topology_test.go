@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/pkg/route"
 )
 
 // plain is a host with one uplink and nothing else that matters. It is data,
@@ -200,6 +201,59 @@ func TestABridgeIsFull(t *testing.T) {
 	must(t, topo.AddContainer(ContainerSpec{Name: "more"}, plain{}))
 	if err := topo.Connect("more", AttachSpec{Network: "lab"}); fail.KindOf(err) != fail.Conflict {
 		t.Errorf("one port too many: %v, want a conflict", err)
+	}
+}
+
+func TestWhatLeavesIsNoLargerThanTheUplink(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spec  NetworkSpec
+		mtu   int
+		leave int // 0: the network has no route out
+	}{
+		{"as the uplink", NetworkSpec{}, 1500, 1500},
+		{"smaller", NetworkSpec{MTU: 1400}, 1400, 1400},
+		{"larger", NetworkSpec{MTU: 9000}, 9000, 1500},
+		{"jumbo", NetworkSpec{MTU: JumboMTU, Driver: PTP, IPv6: true}, 65535, 1500},
+		{"internal", NetworkSpec{MTU: JumboMTU, Internal: true}, 65535, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var topo Topology
+			c.spec.Name = "lab"
+			network(t, &topo, c.spec)
+			container(t, &topo, "web", "lab")
+			must(t, topo.Check())
+			if n := topo.Networks[0]; n.MTU != c.mtu || c.leave != 0 && n.Leaving() != c.leave {
+				t.Errorf("MTU %d, leaving %d; want %d, %d", n.MTU, n.Leaving(), c.mtu, c.leave)
+			}
+			routes := 0
+			for _, f := range Compile(topo).Facts {
+				if r, ok := f.(route.Route); ok && r.Via.IsValid() && r.Dst.Bits() == 0 {
+					routes++
+					if got := r.MTU; got != 0 && got != c.leave || got == 0 && c.leave != c.mtu {
+						t.Errorf("%s: want %d", r.Say(), c.leave)
+					}
+				} else if ok && r.MTU != 0 {
+					t.Errorf("%s: want the link's MTU", r.Say())
+				}
+			}
+			if (routes == 0) != (c.leave == 0) {
+				t.Errorf("%d default routes", routes)
+			}
+			whole(t, topo)
+			file := topo.portable()
+			must(t, topo.Apply(file, true, plain{}))
+			if diff := cmp.Diff(file, topo.portable(), addrs); diff != "" {
+				t.Errorf("applied again:\n%s", diff)
+			}
+		})
+	}
+	bad := Topology{Networks: []Network{{
+		Name: "lab", Driver: Bridge, Firewall: "iptables", MTU: 9000, RouteMTU: 9001,
+		Subnet: prefix("10.77.0.0/24"), Gateway: netip.MustParseAddr("10.77.0.1"),
+	}}}
+	if err := bad.Check(); err == nil || !strings.Contains(err.Error(), "route_mtu") {
+		t.Errorf("a route_mtu above the mtu: %v", err)
 	}
 }
 

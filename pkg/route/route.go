@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
@@ -17,6 +18,7 @@ import (
 //
 //	ip -n web route add default via 10.77.0.1 dev eth0
 //	ip route add 10.77.9.2/32 dev web-eth0 scope link
+//	ip -n web route add default via 10.77.0.1 dev eth0 mtu 1500
 //
 // A zero Dst, or one of length 0, is the default route; the family is that of
 // Dst, else of Via, else IPv4. Scope is "" or "link"; a route without a gateway
@@ -27,6 +29,7 @@ type Route struct {
 	Via   netip.Addr   `json:"via"`
 	Link  string       `json:"link,omitempty"`
 	Scope string       `json:"scope,omitempty"`
+	MTU   int          `json:"mtu,omitempty"`
 	Of    []fact.Key   `json:"of,omitempty"` // what it goes with
 }
 
@@ -54,6 +57,9 @@ func (r Route) Say() string {
 	}
 	if r.Link != "" {
 		to += " over " + r.Link
+	}
+	if r.MTU != 0 {
+		to += fmt.Sprintf(", none larger than %d bytes", r.MTU)
 	}
 	return to + "."
 }
@@ -106,6 +112,8 @@ func (r Route) Probe(ctx context.Context) (fact.Truth, error) {
 			truth = fact.Mendable("route to %s does not lead over %s", r.dst(), r.Link)
 		case r.dst().Addr().Is4() && got.Scope != r.scope():
 			truth = fact.Mendable("scope of the route to %s is %s, not %s", r.dst(), got.Scope, r.scope())
+		case got.MTU != r.MTU:
+			truth = fact.Mendable("MTU of the route to %s is %s, not %s", r.dst(), orLink(got.MTU), orLink(r.MTU))
 		default:
 			return fact.True(), nil
 		}
@@ -131,6 +139,13 @@ func orNone(a netip.Addr) string {
 	return a.String()
 }
 
+func orLink(mtu int) string {
+	if mtu == 0 {
+		return "that of the link"
+	}
+	return strconv.Itoa(mtu)
+}
+
 // Make fails with EEXIST if there is a route to the same destination.
 func (r Route) Make(ctx context.Context) error {
 	if err := r.send(ctx, r.scope(), (*netlink.Handle).RouteAdd); err != nil {
@@ -153,6 +168,7 @@ func (r Route) Break(ctx context.Context) error {
 	if r.Link != "" {
 		r.Via = netip.Addr{}
 	}
+	r.MTU = 0
 	err := r.send(ctx, netlink.SCOPE_NOWHERE, (*netlink.Handle).RouteDel)
 	if err != nil && !netns.Gone(err) && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("delete route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
@@ -165,7 +181,7 @@ func (r Route) send(ctx context.Context, scope netlink.Scope, do func(*netlink.H
 	if err != nil {
 		return err
 	}
-	route := &netlink.Route{Dst: toIPNet(r.dst()), LinkIndex: index, Scope: scope}
+	route := &netlink.Route{Dst: toIPNet(r.dst()), LinkIndex: index, Scope: scope, MTU: r.MTU}
 	if r.Via.IsValid() {
 		route.Gw = r.Via.AsSlice()
 	}
@@ -207,6 +223,9 @@ func (r Route) Commands(v fact.Verb) []fact.Command {
 	}
 	if r.Scope != "" && v != fact.Break {
 		w = append(w, "scope", r.Scope)
+	}
+	if r.MTU != 0 && v != fact.Break {
+		w = append(w, "mtu", strconv.Itoa(r.MTU))
 	}
 	return []fact.Command{netns.IP(r.Netns, w...)}
 }

@@ -58,6 +58,7 @@ func TestTwoWorlds(t *testing.T) {
 			route.Route{Netns: web, Dst: prefix("0.0.0.0/0"), Link: "eth0"},
 			route.Route{Netns: web, Dst: prefix("::/0"), Link: "eth0"},
 		}},
+		{"default routes with an MTU", "", []fact.Fact{quiet, up, hostUp, addr4, addr6, of1400(gate4), of1400(gate6)}},
 		{"gateway alone", "", []fact.Fact{quiet, up, addr4, route.Route{Netns: web, Via: addr("10.77.0.1")}}},
 		{"routes", "", []fact.Fact{quiet, up, hostUp, addr4, addr6,
 			route.Route{Netns: web, Dst: prefix("10.77.9.1/32"), Link: "eth0", Scope: "link"},
@@ -76,6 +77,11 @@ func TestTwoWorlds(t *testing.T) {
 			})
 		})
 	}
+}
+
+func of1400(r route.Route) route.Route {
+	r.MTU = 1400
+	return r
 }
 
 func TestOccupied(t *testing.T) {
@@ -124,6 +130,9 @@ func TestProbe(t *testing.T) {
 		{"other gateway, IPv6", "ip -n web -6 route del default; ip -n web -6 route add default via fd00:77::9", gate6, fact.Mendable("gateway for ::/0 is fd00:77::9, not fd00:77::1")},
 		{"other link", "ip -n web link add x type veth || true; ip -n web link set x up; ip -n web route replace default via 10.77.0.1 dev x onlink", gate4, fact.Mendable("route to 0.0.0.0/0 does not lead over eth0")},
 		{"namespace gone", "ip netns del web", gate4, fact.False()},
+		{"another MTU", "ip -n web route replace default via 10.77.0.1 dev eth0 mtu 600", gate4, fact.Mendable("MTU of the route to 0.0.0.0/0 is 600, not that of the link")},
+		{"no MTU", "ip -n web route replace default via 10.77.0.1 dev eth0", of1400(gate4), fact.Mendable("MTU of the route to 0.0.0.0/0 is that of the link, not 1400")},
+		{"no MTU, IPv6", "ip -n web -6 route del default; ip -n web -6 route add default via fd00:77::1 dev eth0", of1400(gate6), fact.Mendable("MTU of the route to ::/0 is that of the link, not 1400")},
 	} {
 		c := c
 		t.Run(c.name, func(t *testing.T) {
@@ -175,6 +184,7 @@ func TestSay(t *testing.T) {
 		{addr4, "web's eth0 has address 10.77.0.2/24."},
 		{gate4, "Packets for everywhere else leave web by gateway 10.77.0.1 over eth0."},
 		{gate6, "IPv6 packets for everywhere else leave web by gateway fd00:77::1 over eth0."},
+		{of1400(gate4), "Packets for everywhere else leave web by gateway 10.77.0.1 over eth0, none larger than 1400 bytes."},
 		{route.Route{Dst: prefix("10.77.9.2/32"), Link: "web-eth0"}, "Packets for 10.77.9.2/32 leave over web-eth0."},
 	} {
 		if got := c.fact.Say(); got != c.want {
