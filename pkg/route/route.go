@@ -9,6 +9,7 @@ import (
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -133,7 +134,7 @@ func orNone(a netip.Addr) string {
 
 // Make fails with EEXIST if there is a route to the same destination.
 func (r Route) Make(ctx context.Context) error {
-	if err := r.send(ctx, r.scope(), (*netlink.Handle).RouteAdd); err != nil {
+	if err := r.send(ctx, unix.RTM_NEWROUTE, netns.Create); err != nil {
 		return fmt.Errorf("add route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
 	}
 	return nil
@@ -141,7 +142,7 @@ func (r Route) Make(ctx context.Context) error {
 
 // Mend puts the route in the place of the one that is there.
 func (r Route) Mend(ctx context.Context) error {
-	if err := r.send(ctx, r.scope(), (*netlink.Handle).RouteReplace); err != nil {
+	if err := r.send(ctx, unix.RTM_NEWROUTE, netns.Replace); err != nil {
 		return fmt.Errorf("replace the route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
 	}
 	return nil
@@ -153,23 +154,37 @@ func (r Route) Break(ctx context.Context) error {
 	if r.Link != "" {
 		r.Via = netip.Addr{}
 	}
-	err := r.send(ctx, netlink.SCOPE_NOWHERE, (*netlink.Handle).RouteDel)
+	err := r.send(ctx, unix.RTM_DELROUTE, 0)
 	if err != nil && !netns.Gone(err) && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("delete route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
 	}
 	return nil
 }
 
-func (r Route) send(ctx context.Context, scope netlink.Scope, do func(*netlink.Handle, *netlink.Route) error) error {
+func (r Route) send(ctx context.Context, kind, flags int) error {
 	index, err := r.index(ctx)
 	if err != nil {
 		return err
 	}
-	route := &netlink.Route{Dst: toIPNet(r.dst()), LinkIndex: index, Scope: scope}
-	if r.Via.IsValid() {
-		route.Gw = r.Via.AsSlice()
+	dst := r.dst()
+	msg := nl.NewRtDelMsg() // of any scope and type
+	if kind == unix.RTM_NEWROUTE {
+		msg = nl.NewRtMsg()
+		msg.Scope = uint8(r.scope())
 	}
-	return netns.With(ctx, r.Netns, func(h *netlink.Handle) error { return do(h, route) })
+	msg.Family, msg.Dst_len = uint8(family(dst.Addr())), uint8(dst.Bits())
+	var attrs []*netns.Attr
+	if !r.isDefault() {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_DST, dst.Addr().AsSlice()))
+	}
+	if r.Via.IsValid() {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_GATEWAY, r.Via.AsSlice()))
+	}
+	if index != 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
+	}
+	_, err = netns.Send(ctx, r.Netns, kind, flags, msg, attrs...)
+	return err
 }
 
 // index is the number of the link, 0 if none is named.
