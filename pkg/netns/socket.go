@@ -19,8 +19,12 @@ type socket struct {
 	buf []byte
 }
 
-// bufferSize is more than the kernel puts in one answer.
-const bufferSize = 1 << 16
+// The kernel sends about a kilobyte of a link, and of a list as much at once as
+// there is room for, up to 32.
+const (
+	roomForOne  = 8 << 10
+	roomForList = 32 << 10
+)
 
 // newSocket opens a socket into the namespace that the thread is in.
 func newSocket() (*socket, error) {
@@ -30,7 +34,7 @@ func newSocket() (*socket, error) {
 	}
 	// The kernel's own words in errors; a kernel without them is fine.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
-	return &socket{fd: fd, buf: make([]byte, bufferSize)}, nil
+	return &socket{fd: fd}, nil
 }
 
 func (s *socket) close() { _ = unix.Close(s.fd) }
@@ -39,6 +43,13 @@ func (s *socket) close() { _ = unix.Close(s.fd) }
 func (s *socket) do(req *nl.NetlinkRequest) (replies [][]byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	room := roomForOne
+	if req.Flags&unix.NLM_F_DUMP == unix.NLM_F_DUMP {
+		room = roomForList
+	}
+	if len(s.buf) < room {
+		s.buf = make([]byte, room)
+	}
 	kernel := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
 	if err := again(func() error { return unix.Sendto(s.fd, req.Serialize(), 0, kernel) }); err != nil {
 		return nil, err
@@ -79,11 +90,14 @@ func (s *socket) receive() ([]syscall.NetlinkMessage, error) {
 	var n int
 	var from unix.Sockaddr
 	err := again(func() (err error) {
-		n, from, err = unix.Recvfrom(s.fd, s.buf, 0)
+		n, from, err = unix.Recvfrom(s.fd, s.buf, unix.MSG_TRUNC)
 		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if n > len(s.buf) {
+		return nil, fmt.Errorf("an answer of %d bytes: %w", n, unix.EMSGSIZE)
 	}
 	if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != nl.PidKernel {
 		return nil, nil // no answer of the kernel's
