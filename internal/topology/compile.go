@@ -34,6 +34,9 @@ func CompileOnly(t Topology, only Scope) Compiled {
 	for _, n := range t.Networks {
 		c.network(n)
 	}
+	for _, n := range t.Networks { // not between the bridges, which go together
+		c.forwarding(n)
+	}
 	if slices.ContainsFunc(t.Containers, Container.pinned) {
 		c.add(HostOwner, netns.Dir{Path: "/run/netns"})
 	}
@@ -126,7 +129,6 @@ func (c *compiler) network(n Network) {
 			c.add(owner, routeLocalnet(br, of))
 		}
 	}
-	c.forwarding(n)
 }
 
 // forwarding adds the settings that make the host a router. An internal

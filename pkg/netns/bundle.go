@@ -51,10 +51,10 @@ func (c *conn) bundle(links []OwnLink) (bundle, error) {
 func (c *conn) look(links []OwnLink) ([]knownLink, error) {
 	attrs, flags := []*Attr{withoutStats()}, unix.NLM_F_DUMP
 	if len(links) == 1 {
-		attrs, flags = append(attrs, nameAttr(links[0].Name)), unix.NLM_F_ACK
+		attrs, flags = append(attrs, nameAttr(links[0].Name)), 0
 	}
 	replies, err := Retry(func() ([][]byte, error) {
-		return c.send(unix.RTM_GETLINK, flags, nl.NewIfInfomsg(unix.AF_UNSPEC), attrs)
+		return c.send(unix.RTM_GETLINK, flags, nl.NewIfInfomsg(unix.AF_UNSPEC), attrs...)
 	})
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (b bundle) each(be func(knownLink) (flags, group uint32)) error {
 		if len(b.links) > 1 {
 			attrs = append(attrs, groupAttr(group))
 		}
-		if _, err := b.conn.send(unix.RTM_NEWLINK, unix.NLM_F_ACK, msg, attrs); err != nil && !Gone(err) {
+		if _, err := b.conn.send(unix.RTM_NEWLINK, 0, msg, attrs...); err != nil && !Gone(err) {
 			return err
 		}
 	}
@@ -122,7 +122,7 @@ func (b bundle) delete() error {
 	} else {
 		attrs = append(attrs, groupAttr(b.group))
 	}
-	_, err := b.conn.send(unix.RTM_DELLINK, unix.NLM_F_ACK, msg, attrs)
+	_, err := b.conn.send(unix.RTM_DELLINK, 0, msg, attrs...)
 	return err
 }
 

@@ -45,7 +45,7 @@ func number(attrs []routeAttr, kind uint16) int32 {
 func hostLink(ctx context.Context, index int32) ([]routeAttr, error) {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = index
-	replies, err := send(ctx, "", unix.RTM_GETLINK, msg, nil)
+	replies, err := Send(ctx, "", unix.RTM_GETLINK, 0, msg, withoutStats())
 	if Gone(err) || err == nil && len(replies) == 0 {
 		return nil, nil
 	}

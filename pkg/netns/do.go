@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
+	vishns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +37,7 @@ func onThread(fn func() error) error {
 	go func() {
 		defer close(done) // also when fn ends its goroutine, as t.Fatal does
 		runtime.LockOSThread()
-		home, err := open("/proc/thread-self/ns/net")
+		home, err := vishns.GetFromPath("/proc/thread-self/ns/net")
 		if err != nil {
 			runtime.UnlockOSThread()
 			done <- err
@@ -44,7 +45,7 @@ func onThread(fn func() error) error {
 		}
 		defer home.Close()
 		err = fn()
-		if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back == nil {
+		if back := vishns.Set(home); back == nil {
 			runtime.UnlockOSThread()
 		}
 		done <- err

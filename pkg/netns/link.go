@@ -13,18 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attr is one attribute of a link message, see rtnetlink(7).
-type Attr = nl.RtAttr
-
-type routeAttr = syscall.NetlinkRouteAttr
-
 // SetLink changes the link called link in the namespace at path by one
 // message, as `ip link set dev LINK ...` does: the kernel finds the link by its
 // name. The bits of mask in its flags become those of flags.
 func SetLink(ctx context.Context, path, link string, flags, mask uint32, attrs ...*Attr) error {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Flags, msg.Change = flags, mask
-	_, err := send(ctx, path, unix.RTM_NEWLINK, msg, append(attrs, nameAttr(link)))
+	_, err := Send(ctx, path, unix.RTM_NEWLINK, 0, msg, append(attrs, nameAttr(link))...)
 	if err != nil {
 		return fmt.Errorf("change link %s in %s: %w", link, Say(path), err)
 	}
@@ -75,7 +70,7 @@ func Index(ctx context.Context, path, link string) (int, error) {
 }
 
 func getLink(ctx context.Context, path, link string) (*nl.IfInfomsg, []byte, error) {
-	replies, err := send(ctx, path, unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), []*Attr{nameAttr(link), withoutStats()})
+	replies, err := Send(ctx, path, unix.RTM_GETLINK, 0, nl.NewIfInfomsg(unix.AF_UNSPEC), nameAttr(link), withoutStats())
 	if err == nil && len(replies) == 0 {
 		err = unix.ENODEV
 	}
@@ -94,19 +89,6 @@ func nameAttr(link string) *Attr {
 func withoutStats() *Attr {
 	const skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
 	return nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats))
-}
-
-func send(ctx context.Context, path string, kind int, msg nl.NetlinkRequestData, attrs []*Attr) ([][]byte, error) {
-	return sendFlags(ctx, path, kind, unix.NLM_F_ACK, msg, attrs)
-}
-
-func sendFlags(ctx context.Context, path string, kind, flags int, msg nl.NetlinkRequestData, attrs []*Attr) (replies [][]byte, err error) {
-	err = withConn(ctx, path, func(c *conn) error {
-		var err error
-		replies, err = c.send(kind, flags, msg, attrs)
-		return err
-	})
-	return replies, err
 }
 
 // OwnedLinks returns the links of the host that are of this kind ("veth") and

@@ -37,7 +37,11 @@ func (n Named) Make(ctx context.Context) error {
 			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 				return err
 			}
-			return mount("/proc/thread-self/ns/net", n.Path, unix.MS_BIND)
+			if err := mount("/proc/thread-self/ns/net", n.Path, unix.MS_BIND); err != nil {
+				return err
+			}
+			_ = enter(ctx, n.Path) // if it fails it does so again when there is need of it
+			return nil
 		})
 	})
 	if err != nil {

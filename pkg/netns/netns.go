@@ -135,11 +135,11 @@ func truth(path string) (fact.Truth, error) {
 // pin makes an empty file at path and lets mount put a namespace on it. On
 // failure nothing is left.
 func pin(ctx context.Context, path string, mount func() error) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o444)
 	if err != nil {
-		return err
+		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	f.Close()
+	unix.Close(fd)
 	if err = fact.Reach(ctx, "pin "+path); err == nil {
 		err = mount()
 	}

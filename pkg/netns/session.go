@@ -5,8 +5,6 @@ import (
 	"sync"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
-	vishns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +12,13 @@ import (
 // at path; the empty path is the host. Inside a session ([Keep]) the handle is
 // kept for the next call. fn must not keep it.
 func With(ctx context.Context, path string, fn func(*netlink.Handle) error) error {
-	return withConn(ctx, path, func(c *conn) error { return fn(c.handle) })
+	return withConn(ctx, path, func(c *conn) error {
+		h, err := c.library()
+		if err != nil {
+			return err
+		}
+		return fn(h)
+	})
 }
 
 // Keep returns a context that keeps netlink sockets open between calls of
@@ -25,64 +29,67 @@ func Keep(ctx context.Context) (context.Context, func()) {
 	if sessionOf(ctx) != nil {
 		return ctx, func() {}
 	}
-	s := &session{conns: make(map[string]*conn)}
+	s := &session{conns: make(map[string]*conn), max: maxConns()}
 	return context.WithValue(ctx, sessionKey{}, s), s.close
 }
 
-// conn is a pair of sockets into one namespace: one for the library's own
-// functions, one for messages that the library cannot form.
+// conn is a socket into one namespace and, from when it is first asked for, the
+// library's, for what the library reads so well.
 type conn struct {
+	path   string
+	socket *socket
+	mu     sync.Mutex
 	handle *netlink.Handle
-	raw    map[int]*nl.SocketHandle
 
 	users int  // calls that use it now
 	stale bool // to be closed by its last user
 }
 
-func dial(path string) (c *conn, err error) {
-	err = Do(path, func() error {
-		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-		if err != nil {
-			return err
-		}
-		s, err := nl.GetNetlinkSocketAt(vishns.None(), vishns.None(), unix.NETLINK_ROUTE)
-		if err != nil {
-			h.Close()
-			return err
-		}
-		_ = s.SetExtAck(true) // the kernel's own words in errors; a kernel without them is fine
-		c = &conn{handle: h, raw: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}
-		return nil
+func dial(path string) (*conn, error) {
+	c := &conn{path: path}
+	err := Do(path, func() (err error) {
+		c.socket, err = newSocket()
+		return err
 	})
 	return c, err
 }
 
-// send sends one message and returns the answers.
-func (c *conn) send(kind, flags int, msg nl.NetlinkRequestData, attrs []*Attr) ([][]byte, error) {
-	req := nl.NewNetlinkRequest(kind, flags)
-	req.Sockets = c.raw
-	req.AddData(msg)
-	for _, a := range attrs {
-		req.AddData(a)
+func (c *conn) library() (*netlink.Handle, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handle != nil {
+		return c.handle, nil
 	}
-	return req.Execute(unix.NETLINK_ROUTE, 0)
+	err := Do(c.path, func() (err error) {
+		c.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
+	return c.handle, err
 }
 
 func (c *conn) close() {
-	c.handle.Close()
-	for _, s := range c.raw {
-		s.Close()
+	c.socket.close()
+	if c.handle != nil {
+		c.handle.Close()
 	}
 }
 
-// maxConns bounds the sockets that a session keeps open.
-const maxConns = 64
+// maxConns bounds the sockets that a session keeps open: a quarter of the files
+// that the process may have.
+func maxConns() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 64
+	}
+	return int(min(limit.Cur/4, 4096))
+}
 
 type sessionKey struct{}
 
 type session struct {
 	mu    sync.Mutex
 	conns map[string]*conn
+	max   int
 }
 
 func sessionOf(ctx context.Context) *session {
@@ -117,13 +124,35 @@ func (s *session) get(path string) (*conn, error) {
 		if c, err = dial(path); err != nil {
 			return nil, err
 		}
-		if len(s.conns) >= maxConns {
-			s.dropIdle()
-		}
-		s.conns[path] = c
+		s.keep(c)
 	}
 	c.users++
 	return c, nil
+}
+
+func (s *session) keep(c *conn) {
+	if len(s.conns) >= s.max {
+		s.dropIdle()
+	}
+	s.conns[c.path] = c
+}
+
+// enter has the session of ctx keep a socket into the namespace that the thread
+// is in, which is that at path: to come back for it takes longer.
+func enter(ctx context.Context, path string) error {
+	s := sessionOf(ctx)
+	if s == nil {
+		return nil
+	}
+	sock, err := newSocket()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(path)
+	s.keep(&conn{path: path, socket: sock})
+	return nil
 }
 
 func (s *session) put(c *conn) {

@@ -10,6 +10,7 @@ import (
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -74,7 +75,7 @@ func (a Address) Probe(ctx context.Context) (fact.Truth, error) {
 // Mend has the link have the address as it should be, and then not otherwise:
 // with its last address a link would lose its routes.
 func (a Address) Mend(ctx context.Context) error {
-	if err := a.send(ctx, (*netlink.Handle).AddrReplace); err != nil {
+	if err := a.send(ctx, unix.RTM_NEWADDR, netns.Replace); err != nil {
 		return fmt.Errorf("mend address %s of %s: %w", a.Prefix, netns.SayLink(a.Netns, a.Link), err)
 	}
 	others, err := a.others(ctx)
@@ -109,7 +110,7 @@ func (a Address) list(ctx context.Context) (addrs []netlink.Addr, err error) {
 
 // Make fails with EEXIST if the link has the address.
 func (a Address) Make(ctx context.Context) error {
-	err := a.send(ctx, (*netlink.Handle).AddrAdd)
+	err := a.send(ctx, unix.RTM_NEWADDR, netns.Create)
 	if err != nil {
 		return fmt.Errorf("give %s address %s: %w", netns.SayLink(a.Netns, a.Link), a.Prefix, err)
 	}
@@ -117,28 +118,30 @@ func (a Address) Make(ctx context.Context) error {
 }
 
 func (a Address) Break(ctx context.Context) error {
-	err := a.send(ctx, (*netlink.Handle).AddrDel)
+	err := a.send(ctx, unix.RTM_DELADDR, 0)
 	if err != nil && !netns.Gone(err) && !errors.Is(err, unix.EADDRNOTAVAIL) {
 		return fmt.Errorf("take address %s from %s: %w", a.Prefix, netns.SayLink(a.Netns, a.Link), err)
 	}
 	return nil
 }
 
-func (a Address) send(ctx context.Context, do func(*netlink.Handle, netlink.Link, *netlink.Addr) error) error {
+func (a Address) send(ctx context.Context, kind, flags int) error {
 	index, err := netns.Index(ctx, a.Netns, a.Link)
 	if err != nil {
 		return err
 	}
-	addr := &netlink.Addr{IPNet: toIPNet(a.Prefix), LinkIndex: index}
-	if a.Prefix.Addr().Is4() {
-		addr.Broadcast = net.IPv4zero // none: the library would compute one
-		if a.Prefix.Addr().IsLoopback() {
-			addr.Scope = unix.RT_SCOPE_HOST
-		}
-	} else {
-		addr.Flags = unix.IFA_F_NODAD
+	ip := a.Prefix.Addr()
+	msg := nl.NewIfAddrmsg(family(ip))
+	msg.Index, msg.Prefixlen = uint32(index), uint8(a.Prefix.Bits())
+	switch {
+	case ip.Is6():
+		msg.Flags = unix.IFA_F_NODAD
+	case ip.IsLoopback():
+		msg.Scope = unix.RT_SCOPE_HOST
 	}
-	return netns.With(ctx, a.Netns, func(h *netlink.Handle) error { return do(h, nil, addr) })
+	_, err = netns.Send(ctx, a.Netns, kind, flags, msg,
+		nl.NewRtAttr(unix.IFA_LOCAL, ip.AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, ip.AsSlice()))
+	return err
 }
 
 func (a Address) Commands(v fact.Verb) []fact.Command {
@@ -171,10 +174,6 @@ func family(a netip.Addr) int {
 		return netlink.FAMILY_V4
 	}
 	return netlink.FAMILY_V6
-}
-
-func toIPNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
 // toPrefix returns the zero prefix for nil.

@@ -148,7 +148,7 @@ func orLink(mtu int) string {
 
 // Make fails with EEXIST if there is a route to the same destination.
 func (r Route) Make(ctx context.Context) error {
-	if err := r.send(ctx, r.scope(), (*netlink.Handle).RouteAdd); err != nil {
+	if err := r.send(ctx, unix.RTM_NEWROUTE, netns.Create); err != nil {
 		return fmt.Errorf("add route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
 	}
 	return nil
@@ -156,7 +156,7 @@ func (r Route) Make(ctx context.Context) error {
 
 // Mend puts the route in the place of the one that is there.
 func (r Route) Mend(ctx context.Context) error {
-	if err := r.send(ctx, r.scope(), (*netlink.Handle).RouteReplace); err != nil {
+	if err := r.send(ctx, unix.RTM_NEWROUTE, netns.Replace); err != nil {
 		return fmt.Errorf("replace the route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
 	}
 	return nil
@@ -169,31 +169,11 @@ func (r Route) Break(ctx context.Context) error {
 		r.Via = netip.Addr{}
 	}
 	r.MTU = 0
-	err := r.send(ctx, netlink.SCOPE_NOWHERE, (*netlink.Handle).RouteDel)
+	err := r.send(ctx, unix.RTM_DELROUTE, 0)
 	if err != nil && !netns.Gone(err) && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("delete route to %s in %s: %w", r.dst(), netns.Say(r.Netns), err)
 	}
 	return nil
-}
-
-func (r Route) send(ctx context.Context, scope netlink.Scope, do func(*netlink.Handle, *netlink.Route) error) error {
-	index, err := r.index(ctx)
-	if err != nil {
-		return err
-	}
-	route := &netlink.Route{Dst: toIPNet(r.dst()), LinkIndex: index, Scope: scope, MTU: r.MTU}
-	if r.Via.IsValid() {
-		route.Gw = r.Via.AsSlice()
-	}
-	return netns.With(ctx, r.Netns, func(h *netlink.Handle) error { return do(h, route) })
-}
-
-// index is the number of the link, 0 if none is named.
-func (r Route) index(ctx context.Context) (int, error) {
-	if r.Link == "" {
-		return 0, nil
-	}
-	return netns.Index(ctx, r.Netns, r.Link)
 }
 
 func (r Route) scope() netlink.Scope {

@@ -92,16 +92,27 @@ func (u Up) isUp(ctx context.Context) (bool, error) {
 	return flags&unix.IFF_UP != 0, err
 }
 
+// Make brings the link up. That of a namespace comes after that of the host at the
+// other end of its cable, and so has to wait for the carrier.
 func (u Up) Make(ctx context.Context) error {
-	if err := netns.SetLink(ctx, u.Netns, u.Link, unix.IFF_UP, unix.IFF_UP); err != nil || u.Link == loopback {
+	if u.Netns == "" || u.Link == loopback {
+		return u.set(ctx)
+	}
+	return u.Mend(ctx)
+}
+
+// Mend brings the link up. Of the routes over it, all of which ended when it
+// went down, the kernel brings back only those of its addresses.
+func (u Up) Mend(ctx context.Context) error {
+	if err := u.set(ctx); err != nil {
 		return err
 	}
 	return netns.Carry(ctx, u.Netns, u.Link)
 }
 
-// Mend brings the link up. Of the routes over it, all of which ended when it
-// went down, the kernel brings back only those of its addresses.
-func (u Up) Mend(ctx context.Context) error { return u.Make(ctx) }
+func (u Up) set(ctx context.Context) error {
+	return netns.SetLink(ctx, u.Netns, u.Link, unix.IFF_UP, unix.IFF_UP)
+}
 
 func (u Up) Break(ctx context.Context) error {
 	if u.Found == "up" {

@@ -29,6 +29,9 @@ func (p Pair) ends() []end {
 func (p Pair) Mend(ctx context.Context) error {
 	for _, e := range p.ends() {
 		attrs, err := e.attrs()
+		if e.alias != "" {
+			attrs = append(attrs, aliasAttr(e.alias))
+		}
 		if err == nil && len(attrs) > 0 {
 			err = netns.SetLink(ctx, e.netns, e.name, 0, 0, attrs...)
 		}
@@ -39,6 +42,7 @@ func (p Pair) Mend(ctx context.Context) error {
 	return nil
 }
 
+// attrs are its MAC address and MTU.
 func (e end) attrs() (attrs []*netns.Attr, err error) {
 	if e.mac != "" {
 		mac, err := parseMAC(e.mac)
@@ -50,11 +54,10 @@ func (e end) attrs() (attrs []*netns.Attr, err error) {
 	if e.mtu > 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(e.mtu))))
 	}
-	if e.alias != "" {
-		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(e.alias)))
-	}
 	return attrs, nil
 }
+
+func aliasAttr(alias string) *netns.Attr { return nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias)) }
 
 func (p Pair) mendCommands() (cmds []fact.Command) {
 	for _, e := range p.ends() {

@@ -2,6 +2,7 @@ package veth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -9,7 +10,8 @@ import (
 
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
 
 // Kinds are the kinds of facts of this chapter.
@@ -74,50 +76,51 @@ func (p Pair) Why() string {
 
 // Make fails with EEXIST if either name is taken, and then leaves nothing.
 func (p Pair) Make(ctx context.Context) error {
-	link, err := p.link()
-	if err != nil {
+	if err := p.add(ctx); err != nil {
 		return fmt.Errorf("create veth pair %s: %w", p.Name, err)
+	}
+	if p.Alias == "" {
+		return nil
+	}
+	// The kernel takes no alias in the message that makes a link.
+	err := fact.Reach(ctx, "alias of "+p.Name)
+	if err == nil {
+		err = netns.SetLink(ctx, p.Netns, p.Name, 0, 0, aliasAttr(p.Alias))
+	}
+	if err != nil {
+		return errors.Join(err, p.Break(ctx))
+	}
+	return nil
+}
+
+// add makes the pair by one message: that of the end Name, in which is that of Peer.
+func (p Pair) add(ctx context.Context) error {
+	near, err := p.ends()[0].attrs()
+	if err != nil {
+		return err
+	}
+	far, err := p.ends()[1].attrs()
+	if err != nil {
+		return err
 	}
 	if p.PeerNetns != p.Netns {
 		ns, err := os.Open(nsFile(p.PeerNetns))
 		if err != nil {
-			return fmt.Errorf("create veth pair %s: %w", p.Name, err)
+			return err
 		}
 		defer ns.Close()
-		link.PeerNamespace = netlink.NsFd(int(ns.Fd()))
+		far = append(far, nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(ns.Fd()))))
 	}
-	return netns.With(ctx, p.Netns, func(h *netlink.Handle) error {
-		if err := h.LinkAdd(link); err != nil {
-			return fmt.Errorf("create veth pair %s: %w", p.Name, err)
-		}
-		if p.Alias == "" {
-			return nil
-		}
-		// The kernel takes no alias in the message that makes a link.
-		err := fact.Reach(ctx, "alias of "+p.Name)
-		if err == nil {
-			err = h.LinkSetAlias(link, p.Alias)
-		}
-		if err != nil {
-			_ = h.LinkDel(link)
-			return fmt.Errorf("set alias of %s: %w", p.Name, err)
-		}
-		return nil
-	})
-}
-
-// link is the pair as the library takes it, both ends in one namespace.
-func (p Pair) link() (*netlink.Veth, error) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = p.Name, p.MTU
-	link := netlink.NewVeth(attrs)
-	link.PeerName = p.Peer
-	var err error
-	if link.HardwareAddr, err = parseMAC(p.MAC); err != nil {
-		return nil, err
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
+	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
+	nl.NewIfInfomsgChild(peer, unix.AF_UNSPEC)
+	for _, a := range append(far, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(p.Peer))) {
+		peer.AddChild(a)
 	}
-	link.PeerHardwareAddr, err = parseMAC(p.PeerMAC)
-	return link, err
+	near = append(near, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(p.Name)), info)
+	_, err = netns.Send(ctx, p.Netns, unix.RTM_NEWLINK, netns.Create, nl.NewIfInfomsg(unix.AF_UNSPEC), near...)
+	return err
 }
 
 func parseMAC(text string) (net.HardwareAddr, error) {
