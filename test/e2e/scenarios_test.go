@@ -146,7 +146,7 @@ var scenarios = []scenario{
 			$ ip link del web-eth0
 			repair
 			$ ip -n db addr flush dev eth0
-			$ iptables -t nat -F CNET-PUBLISH
+			$ iptables -t nat -F CNET-PUBLISH 2>/dev/null || nft flush map inet cnet ports4
 			$ sysctl -qw net.ipv4.ip_forward=0
 			repair
 
@@ -156,10 +156,23 @@ var scenarios = []scenario{
 			repair
 			$ ip link set cnet-default mtu 1300
 			$ ip -n web route del default
-			$ iptables -F CNET-FORWARD
+			$ iptables -F CNET-FORWARD 2>/dev/null || nft flush chain inet cnet forward
 			repair
 
 			repair`,
+	},
+	{
+		name: "move",
+		typed: `
+			network create lab --ipv6
+			create web --network lab --publish 8080:80 --publish 53:53/udp --publish 127.0.0.1:9000-9003:9100-9103
+			network create cables --driver ptp --icc=false
+			create p --network cables --publish 8081:81
+			repair --firewall nftables
+			publish web 8082:82
+			repair --firewall iptables
+
+			repair --firewall nftables`,
 	},
 	{
 		name: "host",
