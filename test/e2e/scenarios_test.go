@@ -3,7 +3,7 @@ package e2e
 // scenarios hold every command that changes something, in its variants.
 var scenarios = []scenario{
 	{
-		name: "bridge",
+		name: "bridge", slow: true,
 		typed: `
 			network create lab
 			create web --network lab
@@ -28,7 +28,7 @@ var scenarios = []scenario{
 			network delete lab back`,
 	},
 	{
-		name: "ipv6",
+		name: "ipv6", slow: true,
 		found: `
 			ip link add up0 mtu 1450 address 0a:00:00:00:00:10 type veth peer up1 address 0a:00:00:00:00:11
 			ip link set up0 up addrgenmode none
@@ -88,7 +88,7 @@ var scenarios = []scenario{
 			disconnect b cables`,
 	},
 	{
-		name: "many",
+		name: "many", slow: true,
 		typed: `
 			create one --publish 8081:81 --alias www
 			create --count 3 --prefix node --network default
@@ -103,7 +103,7 @@ var scenarios = []scenario{
 			delete node2 node3`,
 	},
 	{
-		name: "adopt",
+		name: "adopt", slow: true,
 		found: `
 			touch /run/theirs
 			unshare --net=/run/theirs true
@@ -126,7 +126,7 @@ var scenarios = []scenario{
 			delete job`,
 	},
 	{
-		name: "apply",
+		name: "apply", slow: true,
 		typed: `
 			apply -f testdata/first.yaml
 			apply -f testdata/second.yaml
@@ -175,7 +175,7 @@ var scenarios = []scenario{
 			repair --firewall nftables`,
 	},
 	{
-		name: "host",
+		name: "host", slow: true,
 		found: `
 			ip netns add theirs
 			sysctl -qw net.ipv4.ip_forward=1

@@ -131,7 +131,7 @@ func unguarded(t *testing.T, backend string, rows []vantage) {
 	setting{0, "ACCEPT"}.apply(t)
 	if backend == viaNftables {
 		hosttest.Sh(t, `
-for map in from to; do nft flush map inet cnet $map; done
+nft flush chain inet cnet forward
 nft flush chain inet cnet loopback-in
 nft insert rule inet cnet prerouting meta nfproto ipv4 fib daddr type local jump publish4`)
 	} else {
