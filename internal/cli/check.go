@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,7 +75,21 @@ func (a *app) showFindings(found, bad []engine.Finding, verbose bool) {
 		fmt.Fprintf(a.out, "all %s hold\n", count(len(found), "fact"))
 		return
 	}
-	fmt.Fprintf(a.err, "cnet: %s\n  try: cnet repair\n", verdict(found, bad))
+	fmt.Fprintf(a.err, "cnet: %s\n%s\n", verdict(found, bad), wrap("  try: "+next(bad), "       "))
+}
+
+// next is what to type: for what a repair cannot mend, something else.
+func next(bad []engine.Finding) string {
+	var list []string
+	for _, f := range bad {
+		if f.Next == "" {
+			return "cnet repair"
+		}
+		if !slices.Contains(list, f.Next) {
+			list = append(list, f.Next)
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // showRoots tells what does not hold. What only goes with something else that
@@ -172,6 +188,7 @@ type findingView struct {
 	Detail  string `json:"detail,omitempty"`
 	Because string `json:"because,omitempty"` // what does not hold either, and takes this with it
 	Notice  string `json:"notice,omitempty"`  // what somebody would notice
+	Next    string `json:"next,omitempty"`    // what to type where cnet repair cannot help
 }
 
 func findings(found []engine.Finding) []findingView {
@@ -179,7 +196,7 @@ func findings(found []engine.Finding) []findingView {
 	for _, f := range found {
 		v := findingView{
 			Owner: f.Owner, Kind: f.Fact.Key().Kind, Layer: f.Layer(), Say: f.Fact.Say(),
-			State: stateOf(f), Detail: detail(f),
+			State: stateOf(f), Detail: detail(f), Next: f.Next,
 		}
 		if f.Because != nil {
 			v.Because = f.Because.Say()

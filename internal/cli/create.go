@@ -185,6 +185,10 @@ func parsePorts(specs []string) ([]topology.Port, error) {
 
 func (a *app) firewallFlag(c *cobra.Command) {
 	c.Flags().StringVar(&a.firewall, "firewall", "", "`backend` for new networks: iptables, nftables or auto (or $CNET_FIREWALL)")
+	completeFirewall(c)
+}
+
+func completeFirewall(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("firewall",
 		cobra.FixedCompletions([]string{"iptables", "nftables", "auto"}, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -165,6 +165,9 @@ func notes(n topology.Network) string {
 	if !n.Talk() {
 		words = append(words, "icc=false")
 	}
+	if n.Firewall != "iptables" {
+		words = append(words, n.Firewall)
+	}
 	if len(words) == 0 {
 		return "-"
 	}

@@ -1,20 +1,54 @@
 package cli
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/engine"
+	"github.com/cnetlab/cnet/pkg/fact"
 )
 
 func newRepairCmd(a *app) *cobra.Command {
-	return a.wholeCmd("repair", "Make true again what does not hold",
+	var firewall string
+	c := a.wholeCmd("repair", "Make true again what does not hold",
 		`Look at every fact, as cnet check does, and make those true that do not hold,
 with the fewest changes: what can be set right in place is not made anew, and
 connections that go over it go on. What is stray is taken away. Past what cannot
-be mended repair goes on with the rest.`,
+be mended repair goes on with the rest.
+
+With --firewall, all networks move to that backend on the way. Their rules are
+made there before the old ones go, so that no open connection ends.`,
 		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
-			return e.Repair(c.Context(), typed(), a.dryRun)
-		}, summary)
+			return e.Repair(c.Context(), typed(), firewall, a.dryRun)
+		}, repairLines)
+	c.Flags().StringVar(&firewall, "firewall", "", "move all networks to this `backend`: iptables, nftables or auto")
+	completeFirewall(c)
+	return c
+}
+
+// repairLines tell of a repair, and of networks that moved instead of their rules.
+func repairLines(ch engine.Change) []string {
+	var lines []string
+	for _, n := range ch.After.Networks {
+		if old, err := ch.Before.Network(n.Name); err == nil && old.Firewall != n.Firewall {
+			lines = append(lines, fmt.Sprintf("network %s is kept with %s now, not %s", n.Name, n.Firewall, old.Firewall))
+		}
+	}
+	if len(lines) == 0 {
+		return sentences(ch.Plan.Steps)
+	}
+	var steps []fact.Step
+	for _, s := range ch.Plan.Steps {
+		if !strings.HasPrefix(s.Fact.Key().Kind, "nat.") {
+			steps = append(steps, s)
+		}
+	}
+	if len(steps) > 0 {
+		lines = append(lines, sentences(steps)...)
+	}
+	return lines
 }
 
 func newResetCmd(a *app) *cobra.Command {

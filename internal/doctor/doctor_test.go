@@ -26,6 +26,10 @@ func TestJudge(t *testing.T) {
 		return map[string]string{"net.netfilter.nf_conntrack_count": count, "net.netfilter.nf_conntrack_max": limit}
 	}
 	six := Own{Topology: topology.Topology{Networks: []topology.Network{{Name: "lab", IPv6: true}}}}
+	nftables := without("iptables")
+	nftables["nftables"] = true
+	four := Own{Topology: topology.Topology{Networks: []topology.Network{{Name: "lab", Firewall: nat.Iptables}}}}
+	moved := Own{Topology: topology.Topology{Networks: []topology.Network{{Name: "lab", Firewall: nat.Nftables}}}}
 	changed := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
 	for _, c := range []struct {
 		name  string
@@ -48,6 +52,9 @@ func TestJudge(t *testing.T) {
 		{"no iptables", host{have: without("iptables")}, "programs", Error, "networks cannot be made"},
 		{"no ip6tables", host{have: without("ip6tables")}, "programs", Note, "IPv6"},
 		{"no ip6tables, and IPv6", host{have: without("ip6tables"), own: six}, "programs", Error, "IPv6"},
+		{"no iptables, and nftables", host{have: nftables}, "programs", Note, "kept with nftables"},
+		{"no iptables any more", host{have: nftables, own: four}, "programs", Error, "cannot be changed"},
+		{"no iptables, of which nothing is in need", host{have: nftables, own: moved}, "programs", Note, "kept with nftables"},
 		{"no nft", host{have: without("nft")}, "programs", Note, "nft"},
 		{"IPv6 not forwarded", host{own: six, settings: map[string]string{forward4: "1", forward6: "0"}}, "forwarding", Error, "IPv6"},
 		{"br_netfilter off", host{settings: map[string]string{"net.bridge.bridge-nf-call-iptables": "0"}}, "br_netfilter", "", ""},

@@ -18,6 +18,7 @@ type journey struct {
 func chains(h host) []Finding {
 	var list []Finding
 	for _, c := range h.chains {
+		of := h.networks()[0]
 		var worst nat.Fate
 		var what string
 		for _, n := range h.networks() {
@@ -27,11 +28,11 @@ func chains(h host) []Finding {
 					continue
 				}
 				if fate := c.Fate(p); fate.Outcome > worst.Outcome {
-					worst, what = fate, j.what
+					worst, what, of = fate, j.what, n
 				}
 			}
 		}
-		if f, ok := h.drop(c, worst, what); ok {
+		if f, ok := h.drop(c, worst, what, jumpsFirst(c, of)); ok {
 			list = append(list, f)
 		}
 	}
@@ -40,7 +41,7 @@ func chains(h host) []Finding {
 
 // journeys of a network's packets through chains of a family.
 func (h host) journeys(n topology.Network, family string) []journey {
-	link := strings.Replace(n.LinkPattern(), "+", "x", 1)
+	link := linkOf(n)
 	if family == "bridge" {
 		p := nat.Packet{In: link, Out: link}
 		return []journey{{"what its containers send each other", map[string]nat.Packet{"prerouting": p, "forward": p, "postrouting": p}},
@@ -65,30 +66,29 @@ func (h host) through(n topology.Network, link string, ipv6 bool) []journey {
 	if n.Internal {
 		return []journey{toHost}
 	}
-	up := ""
+	up, own := "", n.Firewall != nat.Nftables
 	if ways := h.uplinks(ipv6); len(ways) > 0 {
 		up = ways[0].Link
 	}
 	return []journey{
 		{"sent out", map[string]nat.Packet{
 			"prerouting":  {In: link, Src: inside, IPv6: ipv6},
-			"forward":     {In: link, Out: up, Src: inside, IPv6: ipv6},
+			"forward":     {In: link, Out: up, Src: inside, IPv6: ipv6, Allowed: own},
 			"postrouting": {Out: up, Src: inside, IPv6: ipv6},
 		}},
 		{"for published ports", map[string]nat.Packet{
 			"prerouting":  {In: up, IPv6: ipv6},
-			"forward":     {In: up, Out: link, Dst: inside, IPv6: ipv6, Translated: true},
+			"forward":     {In: up, Out: link, Dst: inside, IPv6: ipv6, Translated: true, Allowed: own},
 			"postrouting": {Out: link, Dst: inside, IPv6: ipv6, Translated: true},
 		}},
 		toHost,
 	}
 }
 
-// drop words what a chain does to the packets of a network.
-func (h host) drop(c nat.Chain, fate nat.Fate, what string) (Finding, bool) {
+// drop words what a chain does to the packets of a network. In the first, cnet's
+// jump stands before all other rules.
+func (h host) drop(c nat.Chain, fate nat.Fate, what string, first bool) (Finding, bool) {
 	f := Finding{About: "firewall", Seen: c.Show(fate.Chain)}
-	main := c.Program == "iptables" || c.Program == "ip6tables"
-	first := main && c.Table == "filter" && c.Name == "FORWARD"
 	name := upper(c.String())
 	switch {
 	case first && (!h.exist() || fate.Outcome == nat.Passes):

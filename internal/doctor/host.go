@@ -122,7 +122,10 @@ func (h host) networks() []topology.Network {
 	if len(h.own.Topology.Networks) > 0 {
 		return h.own.Topology.Networks
 	}
-	n := topology.Network{Name: "lab", Driver: topology.Bridge, Subnet: topology.Pool()}
+	n := topology.Network{Name: "lab", Driver: topology.Bridge, Subnet: topology.Pool(), Firewall: nat.Iptables}
+	if !h.have["iptables"] {
+		n.Firewall = nat.Nftables
+	}
 	n.Gateway = n.Subnet.Addr().Next()
 	return []topology.Network{n}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -127,6 +128,7 @@ func programs() map[string]bool {
 	have := map[string]bool{
 		"iptables":  nat.Available(nat.Iptables, false) == nil,
 		"ip6tables": nat.Available(nat.Iptables, true) == nil,
+		"nftables":  nat.Available(nat.Nftables, false) == nil, // no program: the kernel's part
 	}
 	for _, p := range forPeople() {
 		for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
@@ -140,22 +142,17 @@ func programs() map[string]bool {
 
 func forPeople() []string { return []string{"ip", "bridge", "sysctl", "nft", "conntrack"} }
 
-// binaries: cnet starts iptables and no other.
+// binaries: cnet starts iptables and no other, and that only for networks that
+// are kept with it.
 func binaries(h host) []Finding {
 	var list []Finding
-	if !h.have["iptables"] {
-		list = append(list, Finding{Severity: Error, About: "programs", Seen: "ls -l $(command -v iptables iptables-restore iptables-save)",
-			Say: "iptables, iptables-restore and iptables-save are not all here: networks cannot be made.", Mend: "apt-get install iptables"})
-	}
-	if !h.have["ip6tables"] {
-		f := Finding{Severity: Note, About: "programs", Seen: "ls -l $(command -v ip6tables ip6tables-restore ip6tables-save)",
-			Say: "ip6tables, ip6tables-restore and ip6tables-save are not all here: networks with IPv6 cannot be made.", Mend: "apt-get install iptables"}
-		for _, n := range h.own.Topology.Networks {
-			if n.IPv6 {
-				f.Severity = Error
-			}
+	for _, p := range []struct {
+		name string
+		ipv6 bool
+	}{{"iptables", false}, {"ip6tables", true}} {
+		if !h.have[p.name] {
+			list = append(list, h.without(p.name, p.ipv6))
 		}
-		list = append(list, f)
 	}
 	var absent []string
 	for _, p := range forPeople() {
@@ -169,4 +166,28 @@ func binaries(h host) []Finding {
 			Mend: "apt-get install iproute2 procps nftables conntrack"})
 	}
 	return list
+}
+
+// without is what it means that a program and its kin are not here.
+func (h host) without(name string, ipv6 bool) Finding {
+	networks := "networks" + map[bool]string{true: " with IPv6"}[ipv6]
+	f := Finding{Severity: Note, About: "programs", Seen: fmt.Sprintf("ls -l $(command -v %[1]s %[1]s-restore %[1]s-save)", name),
+		Say: fmt.Sprintf("%[1]s, %[1]s-restore and %[1]s-save are not all here", name)}
+	for _, n := range h.own.Topology.Networks {
+		if n.Firewall != nat.Nftables && (n.IPv6 || !ipv6) {
+			f.Severity = Error
+		}
+	}
+	switch {
+	case f.Severity == Note && h.have["nftables"]:
+		f.Say, f.Advice = f.Say+": "+networks+" are kept with nftables, which needs no program.", "Nothing."
+		return f
+	case h.have["nftables"]:
+		f.Say, f.Advice = f.Say+": "+networks+" that are kept with them cannot be changed.", "apt-get install iptables; or cnet repair --firewall nftables"
+		return f
+	case !ipv6:
+		f.Severity = Error
+	}
+	f.Say, f.Mend = f.Say+": "+networks+" cannot be made.", "apt-get install iptables"
+	return f
 }

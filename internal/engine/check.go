@@ -20,6 +20,8 @@ type Finding struct {
 	// Because is the fact that this one goes with and that does not hold
 	// either; nil where the fault is the fact's own.
 	Because fact.Fact
+	// Next is what to type where no repair of cnet's can help.
+	Next string
 	// Stray marks what stands in the kernel with cnet's mark though nobody
 	// wants it.
 	Stray bool
@@ -58,6 +60,9 @@ func (e *Engine) probeNow(ctx context.Context) ([]Finding, error) {
 	wanted := topology.Compile(s.topo)
 	found := probeAll(ctx, wanted)
 	blame(found)
+	if err := obstruct(ctx, s.topo.Networks, found); err != nil {
+		return nil, explainFailure("check", err)
+	}
 	strays, err := e.strays(ctx, s.made, wanted)
 	if err != nil {
 		return nil, explainFailure("check", err)
@@ -163,6 +168,9 @@ func Layer(f fact.Fact) string {
 func (f Finding) Notice() string {
 	if f.Stray {
 		return "It carries cnet's mark, and nothing that cnet knows of wants it."
+	}
+	if f.Next != "" {
+		return "A packet has to pass the chains of everybody: no rule of cnet's can override that."
 	}
 	switch f.Fact.(type) {
 	case bridge.Bridge, veth.Pair:

@@ -86,7 +86,11 @@ func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (c Ch
 	if err != nil {
 		return c, err
 	}
-	return c, e.carryOut(ctx, what, s, c)
+	if err := e.carryOut(ctx, what, s, c); err != nil {
+		return c, err
+	}
+	e.noteObstacles(ctx, newNetworks(c))
+	return c, nil
 }
 
 // open takes the lock, unless the run is dry, settles what was cut off, after
@@ -188,6 +192,12 @@ func (e *Engine) plan(ctx context.Context, mutate Mutation, c *Change) (s state,
 	}
 	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, news(s, c.After))); err != nil {
 		return s, err
+	}
+	if moves(*c) { // as an apply may ask for
+		if err := passable(ctx, "move to another backend", *c); err != nil {
+			return s, err
+		}
+		c.Plan = handOver(c.Plan, s.compile(c.After).Owner)
 	}
 	return s, feasible(c.Plan)
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/sockets"
 	"github.com/cnetlab/cnet/internal/topology"
-	"github.com/cnetlab/cnet/pkg/nat"
 	"github.com/cnetlab/cnet/pkg/netns"
 	"github.com/cnetlab/cnet/pkg/route"
 )
@@ -37,27 +35,6 @@ func (h *host) Taken() ([]topology.Taken, error) {
 func (h *host) MTU() (int, error) { return route.DefaultMTU(h.ctx) }
 
 func (h *host) RAUplinks() ([]string, error) { return route.RAUplinks(h.ctx) }
-
-// Firewall is the backend that was asked for, or the first that the host has.
-func (h *host) Firewall() (string, error) {
-	name := h.firewall
-	if err := topology.CheckFirewall(name); err != nil {
-		return "", err
-	}
-	if name == "" || name == "auto" {
-		name = nat.Iptables
-	}
-	if err := nat.Available(name, false); err != nil {
-		if errors.Is(err, nat.ErrBackend) {
-			return "", fail.New(fail.HostLacks, "firewall "+name, "this cnet does not have that backend yet").Try("--firewall iptables")
-		}
-		return "", explainFailure("firewall "+name, err)
-	}
-	if twin, err := nat.Twin(h.ctx, false); err == nil && twin != "" {
-		h.note(fmt.Sprintf("this host has rules of %s, too; packets pass both, and iptables shows only its own (%s-save shows the others)", twin, twin))
-	}
-	return name, nil
-}
 
 func (h *host) BridgeFilter() bool {
 	_, err := os.Stat("/proc/sys/net/bridge/bridge-nf-call-iptables")

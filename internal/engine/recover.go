@@ -66,13 +66,13 @@ func (e *Engine) goOn(ctx context.Context, f journalFile, steps []fact.Step, boo
 	if err != nil {
 		return err
 	}
-	if err := e.record(s, e.left(ctx, s, steps)); err != nil {
+	if err := e.record(s, s.topo, e.left(ctx, s, steps)); err != nil {
 		return err
 	}
 	if s, err = e.load(); err != nil {
 		return err
 	}
-	if _, err := e.mendAll(ctx, f.What, s, false); err != nil {
+	if _, err := e.mendAll(ctx, task{what: f.What, firewall: f.Firewall}, s); err != nil {
 		e.note(fmt.Sprintf("that did not succeed: %v; cnet check tells what is left", err))
 	}
 	return nil

@@ -19,35 +19,62 @@ import (
 // Every step brings the host closer to what it was meant to be, so none is taken
 // back: what cannot be mended is named, and the rest is mended all the same. The
 // plan of the change returned holds the steps that were done. what is the
-// command, for the lock and the journal.
-func (e *Engine) Repair(ctx context.Context, what string, dry bool) (Change, error) {
-	ctx, s, done, err := e.openWhole(ctx, what, dry, e.restore)
+// command, for the lock and the journal. If firewall is not empty, all networks
+// move to that backend, on the way.
+func (e *Engine) Repair(ctx context.Context, what, firewall string, dry bool) (Change, error) {
+	c, err := e.repair(ctx, task{what, firewall, dry})
+	if err == nil && !dry {
+		err = obstructed(ctx, what, c)
+	}
+	return c, err
+}
+
+func (e *Engine) repair(ctx context.Context, k task) (Change, error) {
+	ctx, s, done, err := e.openWhole(ctx, k.what, k.dry, e.restore)
 	if err != nil {
 		return Change{}, err
 	}
 	defer done()
-	return e.mendAll(ctx, what, s, dry)
+	after, err := moved(s.topo, k.firewall)
+	if err == nil {
+		err = passable(ctx, k.what, Change{Before: s.topo, After: after})
+	}
+	if err != nil {
+		return Change{}, err
+	}
+	return e.mendAll(ctx, k, s)
+}
+
+// task is what a repair was asked for.
+type task struct {
+	what     string
+	firewall string
+	dry      bool
 }
 
 // mendAll is Repair once the state is loaded.
-func (e *Engine) mendAll(ctx context.Context, what string, s state, dry bool) (Change, error) {
-	wanted := topology.Compile(s.topo)
-	st := standing(s, wanted, probeAll(ctx, wanted))
-	strays, err := e.strays(ctx, s.made, wanted)
+func (e *Engine) mendAll(ctx context.Context, k task, s state) (Change, error) {
+	after, err := moved(s.topo, k.firewall)
 	if err != nil {
-		return Change{}, explainFailure(what, err)
+		return Change{}, err
+	}
+	c, wanted := Change{Before: s.topo, After: after}, topology.Compile(after)
+	st := standing(s, wanted, append(probeAll(ctx, wanted), probeAll(ctx, replaced(c, wanted))...))
+	strays, err := e.strays(ctx, append(s.made[:len(s.made):len(s.made)], st.there...), wanted)
+	if err != nil {
+		return c, explainFailure(k.what, err)
 	}
 	if err := learn(ctx, s, st.there); err != nil {
-		return Change{}, explainFailure(what, err)
+		return c, explainFailure(k.what, err)
 	}
-	there := append(st.there, append(unwanted(s.made, wanted), strays...)...)
-	c := Change{Before: s.topo, After: s.topo}
+	there := fact.Unique(append(st.there, append(unwanted(s.made, wanted), strays...)...))
 	c.Plan = fact.Mending(fact.Diff(there, wanted.Facts, st.anew...), there, wanted.Facts, st.mend)
-	if dry {
+	c.Plan = handOver(c.Plan, wanted.Owner)
+	if k.dry {
 		c.Plan.Steps = foreseen(ctx, s.made, c.Plan.Steps)
 		return c, nil
 	}
-	return e.mend(ctx, what, s, there, c)
+	return e.mend(ctx, k, s, there, c)
 }
 
 // stand is what of a topology the kernel has.
@@ -176,37 +203,53 @@ func (e *Engine) strays(ctx context.Context, made []fact.Fact, wanted topology.C
 }
 
 // mend does what it can of a plan, and writes down what then stands.
-func (e *Engine) mend(ctx context.Context, what string, s state, there []fact.Fact, c Change) (Change, error) {
+func (e *Engine) mend(ctx context.Context, k task, s state, there []fact.Fact, c Change) (Change, error) {
 	steps, failed := occupied(ctx, c.Plan)
 	steps, err := remember(ctx, s.made, steps)
 	if err != nil {
-		return Change{}, explainFailure(what, err)
+		return Change{}, explainFailure(k.what, err)
 	}
-	var done []fact.Step
-	if len(steps) > 0 {
-		if err := e.begin(journal{What: what, Steps: steps, Keep: true}); err != nil {
-			return Change{}, explainFailure(what, errors.Join(err, e.Store.End()))
-		}
-		if e.Watch != nil {
-			e.Watch.Start(fact.Plan{Steps: steps, Gone: c.Plan.Gone})
-		}
-		var broken []*fact.StepError
-		done, broken = e.pursue(ctx, steps)
-		failed = append(failed, broken...)
+	done, broken, err := e.attempt(ctx, k, fact.Plan{Steps: steps, Gone: c.Plan.Gone})
+	if err != nil {
+		return Change{}, explainFailure(k.what, err)
+	}
+	if failed = append(failed, broken...); !ruled(c.Plan, done) {
+		c.After = c.Before // what could not move whole stays
 	}
 	c.Plan.Steps = done
 	made := state{made: there}.madeAfter(c, done)
 	if len(failed) > 0 || len(done) < len(steps) {
 		made = stillThere(context.WithoutCancel(ctx), append(there, made...))
 	}
-	err = e.record(s, made)
+	err = e.record(s, c.After, made)
 	if err == nil {
 		err = e.Store.End()
 	}
 	if err != nil {
-		return c, explainFailure(what, err)
+		return c, explainFailure(k.what, err)
 	}
-	return c, unmended(ctx, what, len(done), failed)
+	return c, unmended(ctx, k.what, len(done), failed)
+}
+
+// attempt does what it can of a plan, in a journal that stays. What others take
+// the place of goes only when they are all there.
+func (e *Engine) attempt(ctx context.Context, k task, p fact.Plan) (done []fact.Step, failed []*fact.StepError, err error) {
+	if len(p.Steps) == 0 {
+		return nil, nil, nil
+	}
+	if err := e.begin(journal{What: k.what, Steps: p.Steps, Keep: true, Firewall: k.firewall}); err != nil {
+		return nil, nil, errors.Join(err, e.Store.End())
+	}
+	if e.Watch != nil {
+		e.Watch.Start(p)
+	}
+	first, last := handed(p.Steps)
+	done, failed = e.pursue(ctx, first)
+	if ruled(p, done) {
+		more, left := e.pursue(ctx, last)
+		done, failed = append(done, more...), append(failed, left...)
+	}
+	return done, failed, nil
 }
 
 // occupied takes out of a plan what would make things that somebody else has
@@ -247,10 +290,13 @@ func (e *Engine) pursue(ctx context.Context, steps []fact.Step) (done []fact.Ste
 		}
 		if n := len(step.With); n > 1 { // a batch is all or nothing: each of it alone
 			for _, s := range steps[:n] {
-				one, alone := e.pursue(ctx, []fact.Step{s})
+				one, alone := e.pursue(ctx, without([]fact.Step{s}, lost))
 				done, failed = append(done, one...), append(failed, alone...)
+				for _, f := range alone {
+					lost[f.Step.Fact.Key()] = true
+				}
 			}
-			steps = steps[n:]
+			steps = without(steps[n:], lost)
 			continue
 		}
 		failed = append(failed, step)
@@ -275,10 +321,7 @@ func without(steps []fact.Step, lost map[fact.Key]bool) []fact.Step {
 
 // unmended is the failure of a repair that could not mend all.
 func unmended(ctx context.Context, what string, done int, failed []*fact.StepError) error {
-	mended := "nothing was changed"
-	if done > 0 {
-		mended = count(done, "step") + " done, which stay"
-	}
+	mended := mended(done)
 	if err := ctx.Err(); err != nil {
 		return &fail.Error{Kind: fail.Failed, What: what, Why: "interrupted; " + mended, Next: "cnet repair", Err: err}
 	}
@@ -297,4 +340,12 @@ func unmended(ctx context.Context, what string, done int, failed []*fact.StepErr
 		f.Next = "cnet check, to see what does not hold"
 	}
 	return f
+}
+
+// mended is what a repair that did not succeed has done.
+func mended(steps int) string {
+	if steps == 0 {
+		return "nothing was changed"
+	}
+	return count(steps, "step") + " done, which stay"
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/store"
+	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/netns"
 )
@@ -194,7 +195,7 @@ func (e *Engine) rollBack(ctx context.Context, s state, j journal, done []fact.S
 // stays as it was, and the ledger says what stands, so that check can name the
 // difference and repair can mend it.
 func (e *Engine) giveUp(ctx context.Context, s state, j journal) error {
-	if err := errors.Join(e.Store.Tidy(), e.record(s, e.left(ctx, s, j.Steps))); err != nil {
+	if err := errors.Join(e.Store.Tidy(), e.record(s, s.topo, e.left(ctx, s, j.Steps))); err != nil {
 		return err // the journal stays, for the next command to try again
 	}
 	return e.Store.End()
@@ -219,10 +220,10 @@ func stillThere(ctx context.Context, facts []fact.Fact) (there []fact.Fact) {
 	return there
 }
 
-// record makes the ledger say what stands.
-func (e *Engine) record(s state, made []fact.Fact) error {
+// record makes the files say what stands, and of which topology.
+func (e *Engine) record(s state, after topology.Topology, made []fact.Fact) error {
 	there := s
-	there.made = inOrder(made, s.compile(s.topo).Facts)
+	there.topo, there.made = after, inOrder(made, s.compile(after).Facts)
 	files, err := e.files(s, there)
 	if err != nil {
 		return err
@@ -298,6 +299,8 @@ type journal struct {
 	Gone  []fact.Fact // what ends by itself; not written down: a change that breaks is finished
 	Files []store.File
 	Keep  bool // a repair: none of its steps is taken back; cut off, the next command goes on with it
+	// Firewall is the backend that a repair moves the networks to, if it does.
+	Firewall string
 }
 
 type journalFile struct {
@@ -307,6 +310,8 @@ type journalFile struct {
 	Steps   []stepRecord `json:"steps"`
 	Files   []store.File `json:"files"`
 	Keep    bool         `json:"keep,omitempty"`
+
+	Firewall string `json:"firewall,omitempty"`
 }
 
 type stepRecord struct {
@@ -319,7 +324,7 @@ func (e *Engine) begin(j journal) error {
 	if err != nil {
 		return err
 	}
-	f := journalFile{Version: version, Boot: boot, What: j.What, Files: j.Files, Keep: j.Keep}
+	f := journalFile{Version: version, Boot: boot, What: j.What, Files: j.Files, Keep: j.Keep, Firewall: j.Firewall}
 	for _, s := range j.Steps {
 		r, err := e.codec.Encode(s.Fact)
 		if err != nil {

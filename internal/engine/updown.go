@@ -18,7 +18,11 @@ func (e *Engine) Up(ctx context.Context, what string, dry bool) (Change, error) 
 	if err == nil {
 		e.noteLeft(t)
 	}
-	return e.Repair(ctx, what, dry)
+	c, err := e.repair(ctx, task{what: what, dry: dry})
+	if err == nil && !dry {
+		e.noteObstacles(ctx, c.After.Networks)
+	}
+	return c, err
 }
 
 // noteLeft names the containers whose processes ended with an earlier boot.

@@ -37,7 +37,7 @@ func Snapshot(t testing.TB) string {
 }
 
 // Glance is a [Snapshot] of what cnet itself touches: without most settings, and
-// without the rules of the old iptables and of nft's own tables. It takes a third
+// without the rules of the old iptables and of others' tables of nft. It takes a third
 // of the time, and of the MAC addresses it expects that nobody left them to
 // the kernel's choice.
 func Glance(t testing.TB) string {
@@ -50,6 +50,9 @@ func Glance(t testing.TB) string {
 		here = append(here, touched(t, ns)...)
 		for _, program := range []string{"iptables-save", "ip6tables-save"} {
 			here = append(here, prefixed(program, ruleLines(saved(t, ns, program)))...)
+		}
+		if own, err := try(ns, "nft", "list", "table", "inet", "cnet"); err == nil { // else there is none
+			here = append(here, prefixed("nft", ruleLines(own))...)
 		}
 		for _, line := range here {
 			lines = append(lines, where(ns)+" "+line)

@@ -13,8 +13,9 @@ type Host interface {
 	Taken() ([]Taken, error)
 	// MTU is that of the link of the default route, in bytes; 1500 without one.
 	MTU() (int, error)
-	// Firewall is the backend for new networks.
-	Firewall() (string, error)
+	// Firewall is the backend for a new network beside others, which are all kept
+	// with one backend; or with several, or are not there: then it is empty.
+	Firewall(others string) (string, error)
 	// BridgeFilter reports whether bridged packets can pass through iptables.
 	BridgeFilter() bool
 	// RAUplinks are the links that accept router advertisements.
@@ -49,18 +50,24 @@ type Taken struct {
 // Once is a host that is asked for what does not change within a command, and
 // takes reading, once: what it has taken, its MTU, firewall and uplinks.
 func Once(h Host) Host {
-	return once{h, sync.OnceValues(h.Taken), sync.OnceValues(h.MTU), sync.OnceValues(h.Firewall), sync.OnceValues(h.RAUplinks)}
+	return once{h, sync.OnceValues(h.Taken), sync.OnceValues(h.MTU), make(map[string]func() (string, error)), sync.OnceValues(h.RAUplinks)}
 }
 
 type once struct {
 	Host
 	taken     func() ([]Taken, error)
 	mtu       func() (int, error)
-	firewall  func() (string, error)
+	firewalls map[string]func() (string, error) // by those of the others
 	raUplinks func() ([]string, error)
 }
 
 func (o once) Taken() ([]Taken, error)      { return o.taken() }
 func (o once) MTU() (int, error)            { return o.mtu() }
-func (o once) Firewall() (string, error)    { return o.firewall() }
 func (o once) RAUplinks() ([]string, error) { return o.raUplinks() }
+
+func (o once) Firewall(others string) (string, error) {
+	if o.firewalls[others] == nil {
+		o.firewalls[others] = sync.OnceValues(func() (string, error) { return o.Host.Firewall(others) })
+	}
+	return o.firewalls[others]()
+}

@@ -118,7 +118,7 @@ func (t *Topology) complete(n *Network, h Host) error {
 		return err
 	}
 	if n.Firewall == "" || n.Firewall == "auto" {
-		if n.Firewall, err = h.Firewall(); err != nil {
+		if n.Firewall, err = h.Firewall(t.firewall()); err != nil {
 			return err
 		}
 	}
@@ -142,6 +142,18 @@ func (t *Topology) complete(n *Network, h Host) error {
 	return err
 }
 
+// firewall is the backend of all networks; empty where they have several, or
+// there are none.
+func (t *Topology) firewall() (name string) {
+	for _, n := range t.Networks {
+		if name != "" && name != n.Firewall {
+			return ""
+		}
+		name = n.Firewall
+	}
+	return name
+}
+
 // raUplinks are the links whose router advertisements forwarding would stop:
 // those of the host, and those that other networks keep listening already.
 func (t *Topology) raUplinks(h Host) ([]string, error) {
@@ -163,7 +175,7 @@ func CheckFirewall(name string) error {
 	case "", "auto", "iptables", "nftables":
 		return nil
 	}
-	return fail.New(fail.Usage, "firewall "+quote(name), "there is no such backend").Try("--firewall iptables")
+	return fail.New(fail.Usage, "firewall "+quote(name), "there is no such backend").Try("--firewall iptables, nftables or auto")
 }
 
 // checkLinks refuses an isolation, or links of the host, that cnet would not choose.

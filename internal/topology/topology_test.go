@@ -23,7 +23,7 @@ type plain struct {
 
 func (h plain) Taken() ([]Taken, error)       { return h.taken, nil }
 func (plain) MTU() (int, error)               { return 1500, nil }
-func (plain) Firewall() (string, error)       { return "iptables", nil }
+func (plain) Firewall(string) (string, error) { return "iptables", nil }
 func (h plain) BridgeFilter() bool            { return !h.noFilter }
 func (plain) RAUplinks() ([]string, error)    { return []string{"uplink0"}, nil }
 func (plain) Resolvers() ([]string, []string) { return []string{"192.0.2.53"}, []string{"example.org"} }

@@ -21,7 +21,7 @@ import (
 func moveFlows(ctx context.Context, verb fact.Verb, values []value) error {
 	ports := make(map[uint8][]Publish)
 	for _, v := range values {
-		if p, ok := v.(Publish); ok && p.Proto == "udp" {
+		if p, ok := v.(Publish); ok && p.movesFlows(verb) {
 			ports[p.inet()] = append(ports[p.inet()], p)
 		}
 	}
@@ -39,6 +39,11 @@ func moveFlows(ctx context.Context, verb fact.Verb, values []value) error {
 		}
 	}
 	return nil
+}
+
+// movesFlows reports whether flows go elsewhere with the port.
+func (p Publish) movesFlows(verb fact.Verb) bool {
+	return p.Proto == "udp" && !(p.Inherited && verb == fact.Break)
 }
 
 func (p Publish) inet() uint8 {

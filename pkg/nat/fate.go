@@ -12,6 +12,7 @@ type Packet struct {
 	Src, Dst   netip.Addr // as they are at the hook
 	IPv6       bool
 	Translated bool // the destination was rewritten: it came to a published port
+	Allowed    bool // cnet's chain CNET-FORWARD lets it pass
 }
 
 // Outcome is what a chain does to packets of a kind, from good to bad.
@@ -131,7 +132,7 @@ func ending(word string) string {
 // of some, and an accept settles nothing.
 func (w *walk) enter(a answer, to string, level int) string {
 	switch {
-	case to == chainForward: // cnet's own: it passes what it should
+	case to == chainForward && w.packet.Allowed:
 		return "accept"
 	case ours(to):
 		return ""
@@ -160,6 +161,11 @@ func (w *walk) drop(a answer, chain, by string) {
 	if outcome > w.fate.Outcome {
 		w.fate = Fate{outcome, chain, by}
 	}
+}
+
+// Sees reports whether packets of a family come to the chain.
+func (c Chain) Sees(ipv6 bool) bool {
+	return c.Family == "inet" || c.Family == map[bool]string{false: "ip", true: "ip6"}[ipv6]
 }
 
 // Has reports whether its table has a chain of that name.

@@ -197,7 +197,11 @@ func commands(verb fact.Verb, v value) []fact.Command {
 
 // key is the key of a fact; what stands for both families, or is kept with
 // another backend while a host moves to it, has two.
-func (o On) key(kind, name string) fact.Key {
+func (o On) key(kind, name string) fact.Key { return fact.Key{Kind: kind, Name: name + o.mark()} }
+
+// mark tells the names of two facts apart that say the same of another family,
+// or with another backend.
+func (o On) mark() string {
 	var of []string
 	if o.Backend == Nftables {
 		of = append(of, Nftables)
@@ -205,10 +209,10 @@ func (o On) key(kind, name string) fact.Key {
 	if o.IPv6 {
 		of = append(of, "IPv6")
 	}
-	if len(of) > 0 {
-		name += " (" + strings.Join(of, ", ") + ")"
+	if len(of) == 0 {
+		return ""
 	}
-	return fact.Key{Kind: kind, Name: name}
+	return " (" + strings.Join(of, ", ") + ")"
 }
 
 // hooks are the keys of the hooks of these roles.

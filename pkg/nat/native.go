@@ -9,9 +9,10 @@ import (
 	"github.com/google/nftables"
 )
 
-// NativeChains returns the base chains of nf_tables that are neither those of
-// iptables nor cnet's own: of firewalld, of /etc/nftables.conf, of anybody who uses nft(8). It
-// only reads. Where the user may not look, the error wraps syscall.EPERM.
+// NativeChains returns the base chains of nf_tables that are neither cnet's own
+// nor shown by the iptables of this host (see [SavedChains]): of firewalld, of
+// /etc/nftables.conf, of anybody who uses nft(8). It only reads. Where the user
+// may not look, the error wraps syscall.EPERM.
 func NativeChains(ctx context.Context) ([]Chain, error) {
 	conn, err := nftables.New()
 	if err != nil {
@@ -24,7 +25,7 @@ func NativeChains(ctx context.Context) ([]Chain, error) {
 	tables := make(map[string]map[string][]judged)
 	var list []Chain
 	for _, c := range all {
-		if !isBase(c) || ofIptables(c) || ownTable(c.Table) || ctx.Err() != nil {
+		if !isBase(c) || ownTable(c.Table) || shown(c) || ctx.Err() != nil {
 			continue
 		}
 		key := familyName(c.Table.Family) + " " + c.Table.Name
@@ -88,6 +89,11 @@ func judge(r *nftables.Rule, sets *setReader) judged {
 
 func isBase(c *nftables.Chain) bool {
 	return c.Hooknum != nil && familyName(c.Table.Family) != ""
+}
+
+// shown reports whether the iptables of this host shows a chain.
+func shown(c *nftables.Chain) bool {
+	return ofIptables(c) && iptablesBackend{}.available(c.Table.Family == nftables.TableFamilyIPv6) == nil
 }
 
 // ofIptables reports whether a base chain is one that iptables-nft keeps: it

@@ -32,6 +32,8 @@ type Publish struct {
 	Proto     string     `json:"proto"`    // "tcp", "udp", "sctp"
 	To        netip.Addr `json:"to"`       // the container's address
 	Port      uint16     `json:"port"`     // first port of the container
+	// Inherited: another backend leads there too. Broken, it leaves the flows alone.
+	Inherited bool `json:"inherited,omitempty"`
 }
 
 // Key is the host's side: a port of the host can have one meaning only.
@@ -65,7 +67,7 @@ func (p Publish) Mend(ctx context.Context) error { return mend(ctx, p) }
 // Commands are the same by hand.
 func (p Publish) Commands(v fact.Verb) []fact.Command {
 	list := commands(v, p)
-	if len(list) > 0 && p.Proto == "udp" {
+	if len(list) > 0 && p.movesFlows(v) {
 		list = append(list, p.moveCommands(v)...)
 	}
 	return list

@@ -19,6 +19,9 @@ func SavedChains(ctx context.Context, ipv6 bool) ([]Chain, error) {
 		return nil, err
 	}
 	twin, err := Twin(ctx, ipv6)
+	if errors.Is(err, exec.ErrNotFound) {
+		return list, nil
+	}
 	if err != nil || twin == "" {
 		return list, err
 	}

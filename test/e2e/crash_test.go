@@ -64,9 +64,17 @@ var crashes = []crash{
 	},
 	{
 		name: "repair", found: "cnet network create lab --ipv6; cnet create web db --network lab; cnet publish web 8080:80",
-		harm: `ip link del cnet-lab; ip link del db-eth0; ip netns del db; iptables -t nat -F CNET-PUBLISH; sysctl -qw net.ipv4.ip_forward=0
+		harm: `ip link del cnet-lab; ip link del db-eth0; ip netns del db; iptables -t nat -F CNET-PUBLISH 2>/dev/null || nft flush map inet cnet ports4; sysctl -qw net.ipv4.ip_forward=0
 			ip -n web link set eth0 mtu 1300`,
 		typed: "repair", again: true, piecemeal: true,
+	},
+	{
+		name: "repair, moving to another backend", found: "cnet network create lab --ipv6 --firewall iptables; cnet create web --network lab --publish 8080:80 --publish 53:53/udp",
+		typed: "repair --firewall nftables", back: "repair --firewall iptables", again: true, onward: true,
+	},
+	{
+		name: "repair, moving back", found: "cnet network create lab --ipv6 --firewall nftables; cnet create web --network lab --publish 8080:80",
+		typed: "repair --firewall iptables", back: "repair --firewall nftables", again: true, onward: true,
 	},
 	{
 		name: "down", found: "cnet network create lab --ipv6; cnet create web --network lab --publish 8080:80; cnet create side --share web",
@@ -97,6 +105,8 @@ type crash struct {
 	again bool
 	// piecemeal: it is done in parts, each of which stays.
 	piecemeal bool
+	// onward: nothing of it is taken back; given again, it goes on.
+	onward bool
 	// down: it leaves nothing of which check could say that it holds.
 	down bool
 }
@@ -104,21 +114,21 @@ type crash struct {
 // TestCrash kills each command at its points, and compares the host with one on
 // which nothing was cut off. It also has the command fail there, or sends it a
 // SIGINT or SIGTERM. If the test may take long it does each of these at every
-// point, over both iptables; otherwise the killing and one of the three at every
-// third.
+// point, over all backends; otherwise the killing and one of the three at every
+// third, and not over the legacy iptables.
 func TestCrash(t *testing.T) {
 	quick(t)
 	t.Run("command", func(t *testing.T) {
 		for _, c := range crashes {
-			c := c
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
-				hosttest.Run(t, c.run)
-			})
-			if long() {
-				t.Run(c.name+", legacy", func(t *testing.T) {
+			for _, backend := range backends {
+				c, backend := c, backend
+				if backend == viaLegacy && !long() {
+					continue
+				}
+				c.name = over(c.name, backend)
+				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					hosttest.Run(t, func(t *testing.T) { useLegacy(t); c.name += ", legacy"; c.run(t) })
+					hosttest.Run(t, func(t *testing.T) { useBackend(t, backend); c.run(t) })
 				})
 			}
 		}
@@ -277,7 +287,7 @@ func (x *crashing) refuse(act string, at int) {
 	x.t.Helper()
 	code := x.cut(act, at)
 	what := fmt.Sprintf("%s at point %d", act, at)
-	if x.piecemeal {
+	if x.piecemeal || x.onward {
 		x.must(x.typed)
 		x.same(what+" and given again", x.after, glance(x.t), nil)
 		x.restore()

@@ -165,9 +165,18 @@ func (c *crowd) rules() {
 
 var dnatRule = regexp.MustCompile(`(?m)^-A CNET-PUBLISH .*-p (\w+) .*--dport (\S+) .*--comment "cnet (\S+)" -j DNAT`)
 
-// dnat is the published ports as the IPv4 rules have them.
+var dnatElement = regexp.MustCompile(`(tcp|udp) \. (\d+(?:-\d+)?)(?: counter packets \d+ bytes \d+)? comment "cnet (\S+)"`)
+
+// dnat is the published ports as the IPv4 rules have them, or the maps.
 func dnat(c *crowd) (list []string) {
 	c.t.Helper()
+	if c.backend == viaNftables {
+		maps := hosttest.Host(c.t, "sh", "-c", "for m in ports4 bound4 ranges4; do nft list map inet cnet $m 2>/dev/null || true; done")
+		for _, m := range dnatElement.FindAllStringSubmatch(maps, -1) {
+			list = append(list, fmt.Sprintf("%s %s %s", m[3], m[1], m[2]))
+		}
+		return list
+	}
 	for _, m := range dnatRule.FindAllStringSubmatch(hosttest.Host(c.t, "iptables-save", "-t", "nat"), -1) {
 		list = append(list, fmt.Sprintf("%s %s %s", m[3], m[1], strings.Replace(m[2], ":", "-", 1)))
 	}

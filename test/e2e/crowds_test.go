@@ -23,13 +23,14 @@ var makes = map[string]string{"nft": "/usr/sbin/xtables-nft-multi", "legacy": "/
 // round, and looks from outside at what came of it: CNET_LONG=1 plays fifty
 // rounds, CNET_SEED repeats a game.
 func TestCrowd(t *testing.T) {
-	for name, program := range makes {
-		name, program := name, program
-		t.Run(name, func(t *testing.T) {
+	for _, backend := range backends {
+		backend := backend
+		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			hosttest.Run(t, func(t *testing.T) {
-				useMake(t, program)
-				c := newCrowd(t)
+				useBackend(t, backend)
+				useMake(t, map[bool]string{true: makes["legacy"], false: makes["nft"]}[backend == viaLegacy])
+				c := newCrowd(t, backend)
 				before := hosttest.Snapshot(t)
 				c.found()
 				stop := meddler(t)
@@ -39,7 +40,7 @@ func TestCrowd(t *testing.T) {
 				stop()
 				must(t, "reset")
 				alike(t, "after reset the host is not as before", before, hosttest.Snapshot(t))
-				t.Log(c.figures(name))
+				t.Log(c.figures())
 			})
 		})
 	}
@@ -123,10 +124,11 @@ type typist struct {
 
 // crowd is a game and its count.
 type crowd struct {
-	t     *testing.T
-	dir   string
-	dice  *rand.Rand
-	round int
+	t       *testing.T
+	backend string
+	dir     string
+	dice    *rand.Rand
+	round   int
 
 	want    map[string]int // containers that are there or not: created less deleted
 	codes   map[int]int
@@ -135,7 +137,7 @@ type crowd struct {
 	longest time.Duration
 }
 
-func newCrowd(t *testing.T) *crowd {
+func newCrowd(t *testing.T, backend string) *crowd {
 	seed := time.Now().UnixNano()
 	if text := os.Getenv("CNET_SEED"); text != "" {
 		if _, err := fmt.Sscan(text, &seed); err != nil {
@@ -143,7 +145,7 @@ func newCrowd(t *testing.T) *crowd {
 		}
 	}
 	t.Logf("CNET_SEED=%d", seed)
-	return &crowd{t: t, dir: cnetDir(t), dice: rand.New(rand.NewSource(seed)), want: make(map[string]int), codes: make(map[int]int), told: make(map[string]bool)}
+	return &crowd{t: t, backend: backend, dir: cnetDir(t), dice: rand.New(rand.NewSource(seed)), want: make(map[string]int), codes: make(map[int]int), told: make(map[string]bool)}
 }
 
 // found lays what the crowd fights over.
@@ -324,11 +326,11 @@ func (c *crowd) wins(all []typist, like string, n int) {
 	}
 }
 
-func (c *crowd) figures(name string) string {
+func (c *crowd) figures() string {
 	n := 0
 	for _, k := range c.codes {
 		n += k
 	}
 	return fmt.Sprintf("%s: %d rounds of %d processes at once, %d commands: %d done, %d conflicts, %d not found; %s, the slowest round %s",
-		name, c.round-1, size, n, c.codes[0], c.codes[4], c.codes[3], c.took.Round(time.Second/10), c.longest.Round(time.Second/10))
+		c.backend, c.round-1, size, n, c.codes[0], c.codes[4], c.codes[3], c.took.Round(time.Second/10), c.longest.Round(time.Second/10))
 }

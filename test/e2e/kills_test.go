@@ -17,18 +17,16 @@ import (
 )
 
 // TestRandomKills kills cnet at moments that nothing in it has chosen, 1,000 times
-// for each iptables if the test may take long. After each the next command must leave a host on
+// over each backend if the test may take long. After each the next command must leave a host on
 // which all facts hold, and at last a reset must leave nothing.
 func TestRandomKills(t *testing.T) {
 	quick(t)
-	for _, firewall := range []string{"nft", "legacy"} {
-		firewall := firewall
-		t.Run(firewall, func(t *testing.T) {
+	for _, backend := range backends {
+		backend := backend
+		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			hosttest.Run(t, func(t *testing.T) {
-				if firewall == "legacy" {
-					useLegacy(t)
-				}
+				useBackend(t, backend)
 				randomKills(t)
 			})
 		})
@@ -84,6 +82,7 @@ func anything(r *rand.Rand) string {
 		"delete --all",
 		"network delete " + network,
 		"repair",
+		"repair --firewall " + []string{"iptables", "nftables"}[r.Intn(2)],
 		"reset",
 	}
 	return list[r.Intn(len(list))]

@@ -38,6 +38,7 @@ var meddled = map[string]meddledHost{
 	"ways":     {typed: lab, echo: "api web", streams: labStreams, rows: meddledWays},
 	"rules":    {typed: lab, echo: "api web", streams: labStreams, rows: meddledRules},
 	"firewall": {typed: lab, echo: "api web", streams: labStreams, rows: meddledFirewall},
+	"nftables": {backend: viaNftables, typed: lab, echo: "api web", streams: labStreams, rows: meddledNftables},
 	"others": {
 		typed: `
 network create six --ipv6

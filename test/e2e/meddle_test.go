@@ -28,6 +28,7 @@ func TestMeddle(t *testing.T) {
 
 // meddledHost is a host on which things are done by hand, one after the other.
 type meddledHost struct {
+	backend string            // what keeps the rules; iptables if empty
 	typed   string            // what cnet has made
 	echo    string            // the containers that answer
 	streams map[string]string // "FROM ADDRESS" by name
@@ -46,6 +47,7 @@ type meddling struct {
 }
 
 func (h meddledHost) run(t *testing.T) {
+	useBackend(t, h.backend)
 	hosttest.Sh(t, lanScript+"ip netns del neighbour; ip -n outside link del neighbour0 || true")
 	_ = os.Remove("/etc/resolv.conf")
 	for _, line := range strings.Split(strings.TrimSpace(h.typed), "\n") {

@@ -9,7 +9,7 @@ import (
 type beside struct {
 	name    string   // a script in testdata/neighbours
 	needs   []string // programs, without any of which the row is skipped
-	legacy  bool     // the command iptables is the legacy one
+	backend string   // what cnet keeps its rules with
 	oneMake bool     // bound to a make of iptables, so not run over the legacy one
 	ipv4    bool     // IPv4 only
 	stops   []string // calls that it stops whatever cnet does
@@ -27,7 +27,13 @@ type beside struct {
 	relay bool      // it masquerades for others: forwarding stays on after cnet
 	named string    // what `cnet doctor` calls an error, and can mend
 	also  []vantage // further calls
-	note  string    // for docs/neighbours.md
+	// What is otherwise over nftables, where nothing stands first: further calls that
+	// it stops, what doctor calls an error then, and whether its start again leaves
+	// cnet's rules alone.
+	nftStops []string
+	nftNamed string
+	nftKept  bool
+	note     string // for docs/neighbours.md
 }
 
 // The calls that are tried in each row, by the names that stops uses.
@@ -66,6 +72,13 @@ var forwarded = []string{callOut, callIn, callSibling, callHairpin}
 // flushed is what check says when all rules of cnet's went.
 const flushed = `(?s)absent +Forwarded IPv4 packets.*and \d+ more that go.*absent +New IPv4 connections that leave.*absent +New IPv4 connections to an address`
 
+// tableGone is what it says over nftables.
+const tableGone = `(?s)absent +The host has a table inet cnet of nf_tables\..*and \d+ more that go`
+
+// policyDrop is a policy that cnet's jump, where it stands first, keeps from its
+// packets.
+const policyDrop = `Chain FORWARD of table filter`
+
 // beaten is what check says when a rule of FORWARD wins over cnet's, and no more.
 func beaten(rule string) string {
 	one := `differs +Forwarded IPv[46] packets pass cnet's chain CNET-FORWARD first\.\n` +
@@ -75,14 +88,14 @@ func beaten(rule string) string {
 
 var besides = []beside{
 	{name: "nobody", note: "The host as most are."},
-	{name: "foreign-rules", lost: flushed, relay: true,
+	{name: "foreign-rules", nftKept: true, lost: flushed, relay: true,
 		note: "Rules and chains in raw, mangle, nat, filter and security, both families. Loading them anew by iptables-restore flushes cnet's; `cnet repair` puts them back."},
-	{name: "forward-drop", note: "cnet's jump stands first, so the policy is not asked for its packets."},
-	{name: "input-drop", note: "What is for a container is forwarded, and passes no INPUT."},
+	{name: "forward-drop", nftStops: forwarded, nftNamed: policyDrop, note: "cnet's jump stands first, so the policy is not asked for its packets."},
+	{name: "input-drop", nftStops: forwarded, nftNamed: policyDrop, note: "What is for a container is forwarded, and passes no INPUT."},
 	{name: "rp-filter", note: "Strict everywhere. Each container has one way back."},
-	{name: "docker-classic", relay: true, front: []string{"DOCKER-USER", "DOCKER-ISOLATION-STAGE-1"}, later: beaten("-i docker0 ! -o docker0 -j ACCEPT"),
+	{name: "docker-classic", nftStops: forwarded, nftNamed: policyDrop, relay: true, front: []string{"DOCKER-USER", "DOCKER-ISOLATION-STAGE-1"}, later: beaten("-i docker0 ! -o docker0 -j ACCEPT"),
 		note: "The jumps that it puts first again are not about cnet's packets. What it accepts from docker0 would reach containers past their published ports."},
-	{name: "docker-28", relay: true, lost: beaten("-j DOCKER-FORWARD"), front: []string{"DOCKER-USER", "DOCKER-FORWARD"},
+	{name: "docker-28", nftStops: forwarded, nftNamed: policyDrop, relay: true, lost: beaten("-j DOCKER-FORWARD"), front: []string{"DOCKER-USER", "DOCKER-FORWARD"},
 		note: "It accepts what comes from docker0, as above. The drops in raw are for docker's own addresses."},
 	{name: "kube-proxy", relay: true, later: beaten("-j KUBE-FORWARD"),
 		note: "It accepts what is marked 0x4000. cnet marks nothing, and cannot know what others mark."},
@@ -100,11 +113,11 @@ var besides = []beside{
 	{name: "legacy-policy", oneMake: true, needs: []string{"iptables-legacy"}, stops: forwarded, named: `Chain FORWARD of table filter`,
 		says: `this host has rules of iptables-legacy, too`,
 		note: "The same by a policy alone."},
-	{name: "ufw", oneMake: true, needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
-	{name: "ufw-rules", note: "The same rules by hand."},
-	{name: "firewalld", needs: []string{"firewalld", "dbus-daemon"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`,
+	{name: "ufw", oneMake: true, nftStops: forwarded, nftNamed: policyDrop, needs: []string{"ufw"}, note: "The real one. A reload leaves cnet's jump where it is, first."},
+	{name: "ufw-rules", nftStops: forwarded, nftNamed: policyDrop, note: "The same rules by hand."},
+	{name: "firewalld", nftKept: true, needs: []string{"firewalld", "dbus-daemon"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`,
 		note: "The real one. What is published passes; what is sent out is rejected by the zone: `firewall-cmd --permanent --zone=trusted --add-interface=cnet-NETWORK` and `firewall-cmd --reload`. Its start flushes the rules of iptables; then `cnet repair`."},
-	{name: "firewalld-rules", needs: []string{"nft"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`, note: "The same rules by hand."},
+	{name: "firewalld-rules", nftKept: true, needs: []string{"nft"}, stops: []string{callOut, callSibling}, lost: flushed, named: `Chain filter_FORWARD of table inet firewalld`, note: "The same rules by hand."},
 	{name: "no-br-netfilter", note: "Siblings talk past the firewall; their replies to calls of published ports come by the host."},
 	{name: "bridge-nf-off", note: "The same with the module there."},
 	{name: "vpn", also: byVPN, note: "Containers go out by the VPN, with its address."},

@@ -27,7 +27,7 @@ const tableVariable = "CNET_E2E_NEIGHBOURS"
 // up; networks work or cnet says why not; nothing of the neighbour's is touched;
 // after a reset, and after deletions by hand, the host is as it was; the neighbour
 // starts again, and what that took from cnet is named and mended. With -v it
-// prints the table. CNET_LONG=1 runs all rows over the legacy iptables too, and
+// prints the table. CNET_LONG=1 runs all rows over all backends, and
 // calls again even where nothing had changed.
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
@@ -49,24 +49,45 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
-// rowsToRun are the rows, and some or all of them over the legacy iptables too.
+// rowsToRun are the rows, and some or all of them over the other backends too.
 func rowsToRun() (list []beside) {
+	short := map[string][]string{
+		viaLegacy:   {"nobody", "foreign-rules"},
+		viaNftables: {"nobody", "foreign-rules", "forward-drop", "docker-28", "nftables-conf", "firewalld-rules"},
+	}
 	for _, b := range besides {
-		list = append(list, b)
-		if legacy := b; long() && !b.oneMake || slices.Contains([]string{"nobody", "foreign-rules"}, b.name) {
-			legacy.legacy = true
-			list = append(list, legacy)
+		list = append(list, b.over(viaIptables))
+		if long() && !b.oneMake || slices.Contains(short[viaLegacy], b.name) {
+			list = append(list, b.over(viaLegacy))
+		}
+		if long() || slices.Contains(short[viaNftables], b.name) {
+			list = append(list, b.over(viaNftables))
 		}
 	}
 	return list
 }
 
-func (b beside) title() string {
-	if b.legacy {
-		return b.name + ", legacy"
+// over is the row over a backend. With nftables nothing of cnet's stands before
+// others' rules, nor others' before cnet's.
+func (b beside) over(backend string) beside {
+	b.backend = backend
+	if backend != viaNftables {
+		return b
 	}
-	return b.name
+	b.stops, b.front, b.later, b.says = append(slices.Clone(b.stops), b.nftStops...), nil, "", ""
+	if b.nftNamed != "" {
+		b.named = b.nftNamed
+	}
+	switch {
+	case b.nftKept, b.lost != flushed:
+		b.lost = ""
+	default:
+		b.lost = tableGone
+	}
+	return b
 }
+
+func (b beside) title() string { return over(b.name, b.backend) }
 
 // seen is the table of what the rows saw.
 func seen(t *testing.T, dir string) string {
@@ -94,9 +115,7 @@ func (b beside) run(t *testing.T) {
 			t.Skip("not installed: ", p)
 		}
 	}
-	if b.legacy {
-		useLegacy(t)
-	}
+	useBackend(t, b.backend)
 	lan(t)
 	hosttest.Sh(t, routesToContainers)
 	b.start(t)
@@ -153,6 +172,7 @@ func (b beside) obey(t *testing.T) {
 		t.Errorf("doctor does not say %q\n%s", b.named, out)
 	}
 	b.stops = nil
+	must(t, "check")
 	b.call(t)
 	must(t, "reset")
 }
@@ -203,8 +223,11 @@ func (b beside) create(t *testing.T) bool {
 	if b.refused != "" {
 		want = b.refused
 	}
-	if !regexp.MustCompile(want).MatchString(said) || (want == "") != (said == "") {
+	if !regexp.MustCompile(want).MatchString(said) || (want+b.stopper() == "") != (said == "") {
 		t.Errorf("cnet says %q, not %q", said, want)
+	}
+	if !regexp.MustCompile(b.stopper()).MatchString(said) {
+		t.Errorf("cnet says %q, and does not name %q", said, b.stopper())
 	}
 	if (code != 0) != (b.refused != "") {
 		t.Fatalf("exit code %d: %s", code, said)
@@ -217,29 +240,53 @@ func (b beside) create(t *testing.T) bool {
 	return true
 }
 
+// stopper is what names the chain that no rule of cnet's can override, if there
+// is one.
+func (b beside) stopper() string {
+	if b.named == "" || len(b.stops) == 0 {
+		return ""
+	}
+	return "(?i)" + b.named
+}
+
 // startAgain has the neighbour start again, and cnet name and mend what is lost.
 func (b beside) startAgain(t *testing.T) {
 	t.Helper()
 	b.start(t)
-	out, problem, code := cnet(t, "check")
-	switch {
-	case b.lost == "" && code != 0:
-		t.Errorf("check, though nothing was lost: exit code %d\n%s%s", code, out, problem)
-	case b.lost != "" && (code != 6 || !regexp.MustCompile(b.lost).MatchString(out)):
-		t.Errorf("check: exit code %d, not 6\n%s%s\nis not like %s", code, out, problem, b.lost)
-	}
+	b.typed(t, "check", b.lost)
 	if got := inFront(t); !slices.Equal(got, b.front) {
 		t.Errorf("in front of cnet: %q, not %q", got, b.front)
 	}
 	if b.lost == "" && !long() {
 		return
 	}
-	must(t, "repair")
-	must(t, "check")
+	b.typed(t, "repair", "")
+	b.typed(t, "check", "")
 	if got := inFront(t); b.lost != "" && len(got) > 0 {
 		t.Errorf("in front of cnet after the repair: %q", got)
 	}
 	b.call(t)
+}
+
+// typed runs check or repair.
+func (b beside) typed(t *testing.T, word, lost string) {
+	t.Helper()
+	out, problem, code := cnet(t, word)
+	b.judge(t, word, lost, out, problem, code)
+}
+
+// judge has check or repair return 6 and name what is lost, or the chain that
+// stops cnet's packets; 0 if there is neither.
+func (b beside) judge(t *testing.T, word, lost, out, problem string, code int) {
+	t.Helper()
+	want := lost
+	if want == "" {
+		want = strings.ReplaceAll(b.stopper(), " ", `\s+`)
+	}
+	says := regexp.MustCompile(want)
+	if (code != 0) != (want != "") || code != 0 && code != 6 || !says.MatchString(out) && !says.MatchString(problem) {
+		t.Errorf("%s: exit code %d\n%s%s\nis not like %q", word, code, out, problem, want)
+	}
 }
 
 // inFront is the rules of FORWARD before cnet's, by their targets or links; none
@@ -392,8 +439,9 @@ func foreign(snapshot string) string {
 
 var rulesOfHost = regexp.MustCompile(`(?m)^host (ip6?tables|nft).*\n`)
 
-// cnetChain is a chain of cnet's as nft lists it, or any line that names one.
-var cnetChain = regexp.MustCompile(`(?m)^host nft \tchain CNET-\S+ \{\n(host nft \t\t.*\n)*host nft \t\}\n|^.*CNET-.*\n`)
+// cnetChain is cnet's table or a chain of its own as nft lists it, or any line
+// that names one.
+var cnetChain = regexp.MustCompile(`(?m)^host nft table inet cnet \{\n(host nft \t.*\n)*host nft \}\n|^host nft \tchain CNET-\S+ \{\n(host nft \t\t.*\n)*host nft \t\}\n|^.*CNET-.*\n`)
 
 // bare is a snapshot without the empty tables that iptables made and leaves
 // behind, which let everything pass.

@@ -3,7 +3,7 @@ package e2e
 // scenarios hold every command that changes something, in its variants.
 var scenarios = []scenario{
 	{
-		name: "bridge",
+		name: "bridge", slow: true,
 		typed: `
 			network create lab
 			create web --network lab
@@ -28,7 +28,7 @@ var scenarios = []scenario{
 			network delete lab back`,
 	},
 	{
-		name: "ipv6",
+		name: "ipv6", slow: true,
 		found: `
 			ip link add up0 mtu 1450 address 0a:00:00:00:00:10 type veth peer up1 address 0a:00:00:00:00:11
 			ip link set up0 up addrgenmode none
@@ -88,7 +88,7 @@ var scenarios = []scenario{
 			disconnect b cables`,
 	},
 	{
-		name: "many",
+		name: "many", slow: true,
 		typed: `
 			create one --publish 8081:81 --alias www
 			create --count 3 --prefix node --network default
@@ -103,7 +103,7 @@ var scenarios = []scenario{
 			delete node2 node3`,
 	},
 	{
-		name: "adopt",
+		name: "adopt", slow: true,
 		found: `
 			touch /run/theirs
 			unshare --net=/run/theirs true
@@ -126,7 +126,7 @@ var scenarios = []scenario{
 			delete job`,
 	},
 	{
-		name: "apply",
+		name: "apply", slow: true,
 		typed: `
 			apply -f testdata/first.yaml
 			apply -f testdata/second.yaml
@@ -146,7 +146,7 @@ var scenarios = []scenario{
 			$ ip link del web-eth0
 			repair
 			$ ip -n db addr flush dev eth0
-			$ iptables -t nat -F CNET-PUBLISH
+			$ iptables -t nat -F CNET-PUBLISH 2>/dev/null || nft flush map inet cnet ports4
 			$ sysctl -qw net.ipv4.ip_forward=0
 			repair
 
@@ -156,13 +156,26 @@ var scenarios = []scenario{
 			repair
 			$ ip link set cnet-default mtu 1300
 			$ ip -n web route del default
-			$ iptables -F CNET-FORWARD
+			$ iptables -F CNET-FORWARD 2>/dev/null || nft flush chain inet cnet forward
 			repair
 
 			repair`,
 	},
 	{
-		name: "host",
+		name: "move",
+		typed: `
+			network create lab --ipv6
+			create web --network lab --publish 8080:80 --publish 53:53/udp --publish 127.0.0.1:9000-9003:9100-9103
+			network create cables --driver ptp --icc=false
+			create p --network cables --publish 8081:81
+			repair --firewall nftables
+			publish web 8082:82
+			repair --firewall iptables
+
+			repair --firewall nftables`,
+	},
+	{
+		name: "host", slow: true,
 		found: `
 			ip netns add theirs
 			sysctl -qw net.ipv4.ip_forward=1

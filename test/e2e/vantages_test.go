@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -36,65 +37,110 @@ func (c column) String() string {
 	return fmt.Sprintf("%s%s, bridge-nf-call %d, FORWARD %s", c.proto, family, c.bridgeNF, c.policy)
 }
 
-// TestVantages calls published and unpublished ports from everywhere. It prints
-// the table of what answered with -v.
+// TestVantages calls published and unpublished ports from everywhere, over each
+// backend. It prints the table of what answered with -v.
 func TestVantages(t *testing.T) {
 	t.Parallel()
-	for _, driver := range []string{"bridge", "ptp"} {
-		driver := driver
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			hosttest.Run(t, func(t *testing.T) {
-				lan(t)
-				for _, line := range strings.Split(strings.TrimSpace(networks), "\n") {
-					must(t, strings.Fields(strings.ReplaceAll(line, "DRIVER", driver))...)
-				}
-				hosttest.Sh(t, attacks)
-				serveAll(t)
-				tabulate(t, "driver "+driver, vantages)
-				unguarded(t, vantages)
+	for _, backend := range backends {
+		if backend == viaLegacy && !long() {
+			continue
+		}
+		for _, driver := range []string{"bridge", "ptp", "isolated"} {
+			driver, backend := driver, backend
+			t.Run(over(driver, backend), func(t *testing.T) {
+				t.Parallel()
+				hosttest.Run(t, func(t *testing.T) {
+					useBackend(t, backend)
+					lan(t)
+					tryVantages(t, driver, backend)
+				})
 			})
-		})
+		}
 	}
-	t.Run("isolated", func(t *testing.T) {
-		t.Parallel()
-		hosttest.Run(t, func(t *testing.T) {
-			lan(t)
-			file := filepath.Join(t.TempDir(), "isolated.yaml")
-			if err := os.WriteFile(file, []byte(isolated), 0o644); err != nil {
-				t.Fatal(err)
+}
+
+func tryVantages(t *testing.T, driver, backend string) {
+	t.Helper()
+	rows, title := vantages, "driver "+driver
+	if driver == "isolated" {
+		rows, title = apart, "isolated ports"
+		file := filepath.Join(t.TempDir(), "isolated.yaml")
+		if err := os.WriteFile(file, []byte(isolated), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "apply", "-f", file)
+		hosttest.Sh(t, detours)
+	} else {
+		for _, line := range strings.Split(strings.TrimSpace(networks), "\n") {
+			must(t, strings.Fields(strings.ReplaceAll(line, "DRIVER", driver))...)
+		}
+		hosttest.Sh(t, attacks)
+	}
+	serveAll(t)
+	tabulate(t, over(title, backend), backend, rows)
+	if backend == viaNftables {
+		beaten4and6(t)
+	}
+	if driver != "isolated" {
+		unguarded(t, backend, rows)
+	}
+}
+
+// beaten4and6 sees that check names a policy that no rule in a table of its own
+// can override, and that what it says lets the packets pass.
+func beaten4and6(t *testing.T) {
+	t.Helper()
+	setting{0, "DROP"}.apply(t)
+	stdout, stderr, code := cnet(t, "check", "-o", "json")
+	var found []struct{ State, Detail, Next string }
+	if err := json.Unmarshal([]byte(stdout), &found); err != nil || code != 6 {
+		t.Fatalf("check: exit code %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	for _, program := range []string{"iptables", "ip6tables"} {
+		named := 0
+		for _, f := range found {
+			if f.State == "differs" && strings.HasPrefix(f.Detail, "chain FORWARD of table filter ("+program+") drops packets sent out: its policy") {
+				hosttest.Sh(t, f.Next)
+				named++
 			}
-			must(t, "apply", "-f", file)
-			hosttest.Sh(t, detours)
-			serveAll(t)
-			tabulate(t, "isolated ports", apart)
-		})
-	})
+		}
+		if named == 0 {
+			t.Errorf("check does not name the policy of %s:\n%s", program, stdout)
+		}
+	}
+	must(t, "check")
 }
 
 // tabulate tries the vantages under all settings, and prints the table.
-func tabulate(t *testing.T, title string, rows []vantage) {
+func tabulate(t *testing.T, title, backend string, rows []vantage) {
 	t.Helper()
 	cells := make(map[string][]string)
-	for _, s := range settings() {
+	for _, s := range settings(backend) {
 		s.apply(t)
 		for name, row := range s.try(t, rows) {
 			cells[name] = append(cells[name], row...)
 		}
 	}
-	t.Log("\n" + table(title, rows, cells))
+	t.Log("\n" + table(title, backend, rows, cells))
 }
 
 // unguarded takes cnet's guards away and sees that what they held back now
 // comes through: a call that could not succeed anyway would prove nothing.
-func unguarded(t *testing.T, rows []vantage) {
+func unguarded(t *testing.T, backend string, rows []vantage) {
 	t.Helper()
 	setting{0, "ACCEPT"}.apply(t)
-	hosttest.Sh(t, `
+	if backend == viaNftables {
+		hosttest.Sh(t, `
+nft flush chain inet cnet forward
+nft flush chain inet cnet loopback-in
+nft insert rule inet cnet prerouting meta nfproto ipv4 fib daddr type local jump publish4`)
+	} else {
+		hosttest.Sh(t, `
 iptables -F CNET-GUARD
 iptables -t raw -F CNET-RAW
 iptables -t nat -D PREROUTING 1
 iptables -t nat -I PREROUTING -j CNET-PUBLISH`)
+	}
 	var all sync.WaitGroup
 	for _, v := range rows {
 		if !v.held {
@@ -112,13 +158,18 @@ iptables -t nat -I PREROUTING -j CNET-PUBLISH`)
 	all.Wait()
 }
 
-func settings() (list []setting) {
-	modes := []int{0, 1}
+// settings of a host. A policy of DROP stops all that is kept with nftables, where
+// no rule of one table overrides another's.
+func settings(backend string) (list []setting) {
+	modes, policies := []int{0, 1}, []string{"ACCEPT", "DROP"}
 	if !hasBridgeNF {
 		modes = modes[:1] // it is as with 0
 	}
+	if backend == viaNftables {
+		policies = policies[:1]
+	}
 	for _, mode := range modes {
-		for _, policy := range []string{"ACCEPT", "DROP"} {
+		for _, policy := range policies {
 			list = append(list, setting{mode, policy})
 		}
 	}
@@ -274,11 +325,11 @@ func hasIPv6() bool {
 	return err == nil && string(off) == "0\n"
 }
 
-func table(title string, rows []vantage, cells map[string][]string) string {
+func table(title, backend string, rows []vantage, cells map[string][]string) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	heads := [3]string{title, "FORWARD policy", "who calls, and how"}
-	for _, s := range settings() {
+	for _, s := range settings(backend) {
 		for i, c := range s.columns() {
 			first := map[bool]string{true: fmt.Sprintf("br-nf %d", s.bridgeNF)}[i == 0]
 			second := map[bool]string{true: s.policy}[i == 0]

@@ -48,8 +48,9 @@ type answer struct {
 	Files    map[string]string
 }
 
-// newWorld starts a world. It ends with the test, or earlier by end.
-func newWorld(t *testing.T, name string) *world {
+// newWorld starts a world, with more in its environment. It ends with the test,
+// or earlier by end.
+func newWorld(t *testing.T, name string, env ...string) *world {
 	t.Helper()
 	runtime.LockOSThread() // a sandbox ends with the thread that starts it
 	inRead, inWrite, err1 := os.Pipe()
@@ -59,7 +60,7 @@ func newWorld(t *testing.T, name string) *world {
 	}
 	w := &world{t: t, name: name, in: json.NewEncoder(inWrite), out: json.NewDecoder(outRead), says: new(bytes.Buffer)}
 	w.cmd = hosttest.Command("-test.run=^TestWorldAgent$", "-test.count=1")
-	w.cmd.Env = append(w.cmd.Env, agentVariable+"=1")
+	w.cmd.Env = append(append(w.cmd.Env, agentVariable+"=1"), env...)
 	w.cmd.ExtraFiles = []*os.File{inRead, outWrite}
 	w.cmd.Stdout, w.cmd.Stderr = w.says, w.says
 	err := w.cmd.Start()

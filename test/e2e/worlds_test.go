@@ -22,6 +22,9 @@ type scenario struct {
 	name  string
 	found string
 	typed string
+	slow  bool // over nftables it is typed only if the test may take long
+
+	backend string
 }
 
 // TestWorlds types each line of each scenario into a host of its own, world A,
@@ -38,14 +41,20 @@ func TestWorlds(t *testing.T) {
 	seen := kinds{list: make(map[string]bool)}
 	t.Run("scenario", func(t *testing.T) {
 		for _, s := range scenarios {
-			s := s
-			t.Run(s.name, func(t *testing.T) {
-				t.Parallel()
-				s.run(t, &seen)
-			})
+			for _, backend := range []string{viaIptables, viaNftables} {
+				s := s
+				s.backend = backend
+				if !long() && backend == viaNftables && s.slow {
+					continue
+				}
+				t.Run(over(s.name, backend), func(t *testing.T) {
+					t.Parallel()
+					s.run(t, &seen)
+				})
+			}
 		}
 	})
-	if missing := seen.missing(); seen.scenarios == len(scenarios) && len(missing) > 0 {
+	if missing := seen.missing(); seen.scenarios >= len(scenarios) && len(missing) > 0 {
 		t.Errorf("no scenario has a fact of the kinds %s", strings.Join(missing, ", "))
 	}
 }
@@ -79,7 +88,7 @@ func (s scenario) run(t *testing.T, seen *kinds) {
 
 func (s scenario) world(t *testing.T, name string) *world {
 	t.Helper()
-	w := newWorld(t, name)
+	w := newWorld(t, name, "CNET_FIREWALL="+s.backend)
 	w.sh("ip link set lo up\n" + s.found)
 	return w
 }
@@ -253,9 +262,12 @@ func canonical(snapshot string) (lines []string) {
 		case words[0] == "table" && len(words) == 4:
 			table = words[1] + " " + words[2]
 			continue
-		case words[0] == "chain" && len(words) == 3:
+		case len(words) == 3 && words[2] == "{": // a chain, a map or a set
 			chain, rule = words[1], "there is"
-			if !strings.HasPrefix(chain, "CNET") {
+			if words[0] != "chain" {
+				chain = words[0] + " " + chain
+			}
+			if !cnets(table, chain) {
 				continue
 			}
 		case rule[0] == ':':
@@ -265,17 +277,24 @@ func canonical(snapshot string) (lines []string) {
 			}
 		case words[0] == "-A":
 			chain = words[1]
-		case rule == "}", rule == "COMMIT", words[0] == "type" && strings.HasSuffix(rule, "policy accept;"):
+		case rule == "}", rule == "COMMIT", words[0] == "type" && strings.HasSuffix(rule, "policy accept;") && !cnets(table, chain):
 			continue
 		}
 		at := where + " " + table + " " + chain
-		if ordered := !strings.HasPrefix(chain, "CNET") || chain == "CNET-FORWARD"; ordered {
+		if isMap := strings.Contains(chain, " "); isMap { // in which elements have no place
+			rule = strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(rule, "elements = { "), " }"), ",")
+		} else if !strings.HasPrefix(chain, "CNET") || chain == "CNET-FORWARD" {
 			place[at]++
 			rule = fmt.Sprintf("%d: %s", place[at], rule)
 		}
 		lines = append(lines, at+" "+rule)
 	}
 	return lines
+}
+
+// cnets reports whether a chain is cnet's own.
+func cnets(table, chain string) bool {
+	return table == "inet cnet" || strings.HasPrefix(chain, "CNET")
 }
 
 // cutProgram splits a line of a snapshot that a firewall's program printed.
