@@ -5,7 +5,7 @@
 //	floor net N                networks fl0 to flN-1, and a map of published ports
 //	floor up COUNT N [PORT]    COUNT containers over N networks, PORT published
 //	floor down COUNT [PORT]    the same away; gone when it returns
-//	floor publish FIRST LAST   ports of the first container, in one transaction
+//	floor publish FIRST LAST   ports of the first container, at once
 //	floor unpublish FIRST LAST the same away
 package main
 
