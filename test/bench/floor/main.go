@@ -10,6 +10,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -28,7 +29,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: floor net|up|down|publish|unpublish NUMBER...")
+		return errors.New("usage: floor net|up|down|publish|unpublish NUMBER [NUMBER]")
 	}
 	n := make([]int, 3)
 	for i, a := range args[1:] {
