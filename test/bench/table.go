@@ -77,7 +77,7 @@ func (r *report) grid(s scenario) grid {
 			continue
 		}
 		metrics = append(metrics, c)
-		g.head = append(g.head, c)
+		g.head = append(g.head, c[strings.LastIndex(c, " ")+1:]) // kB of "create kB"
 		if withSpread(c) {
 			g.head = append(g.head, "")
 		}
