@@ -59,6 +59,11 @@ bench: ## cnet beside the floor and the tools found here; a quarter of an hour
 profile: ## where the time of create, publish, list and reset goes
 	@./scripts/profile
 
+.PHONY: figures
+figures: ## both, and write them into docs/performance.md
+	@./scripts/bench --write
+	@./scripts/profile --write
+
 .PHONY: fmt
 fmt: ## format the sources
 	gofmt -w $(sources)

@@ -15,7 +15,7 @@ func cnetTool(firewall string) string { return "cnet, " + firewall }
 
 // lab makes a network; its subnet has room for all that is asked of it.
 func lab(h *host, firewall string) error {
-	h.version = output("cnet", "version")
+	h.version, _, _ = strings.Cut(output("cnet", "version"), "\n")
 	return h.run("cnet", "network", "create", "lab", "--subnet", "10.80.0.0/20", "--firewall", firewall)
 }
 

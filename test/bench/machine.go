@@ -17,14 +17,15 @@ type machine struct {
 	Cores  int    `json:"cores"`
 	Go     string `json:"go"`
 	Date   string `json:"date"`
-	Load   string `json:"load_before"`
+	Before string `json:"load_before"`
+	After  string `json:"load_after"`
 }
 
 func thisMachine() machine {
 	var u unix.Utsname
 	_ = unix.Uname(&u)
 	return machine{Kernel: unix.ByteSliceToString(u.Release[:]), CPU: cpu(), Cores: runtime.NumCPU(),
-		Go: runtime.Version(), Date: time.Now().Format("2006-01-02"), Load: load()}
+		Go: runtime.Version(), Date: time.Now().Format("2006-01-02"), Before: load()}
 }
 
 func cpu() string {
@@ -52,7 +53,7 @@ func (r *report) circumstances() string {
 	var b strings.Builder
 	m := r.Machine
 	fmt.Fprintf(&b, "%s, %d cores, Linux %s, %s, %s.\n", m.CPU, m.Cores, m.Kernel, m.Go, m.Date)
-	fmt.Fprintf(&b, "Load averages %s before and %s after.", m.Load, load())
+	fmt.Fprintf(&b, "Load averages %s before and %s after.", m.Before, m.After)
 	if s := r.find(key{"start", idle, 0, "run"}); s != nil {
 		low, mid, high := quantile(s.Values, 0.25), median(s.Values), quantile(s.Values, 0.75)
 		fmt.Fprintf(&b, " A Go program that does nothing\ntook %.2f ms (quartiles %.2f and %.2f): the noise is %.0f %%.",

@@ -26,6 +26,7 @@ type options struct {
 	only   string
 	rounds int
 	write  bool
+	from   string // raw figures of an earlier run
 	worker string
 }
 
@@ -39,6 +40,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "only the `scenarios` whose name begins so, separated by commas")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many `rounds` (default: as many as each scenario says)")
 	flag.BoolVar(&o.write, "write", false, "rewrite the tables of "+page+" and the plots in "+plotIn)
+	flag.StringVar(&o.from, "from", "", "show the raw figures in this `file`, and measure nothing")
 	flag.StringVar(&o.worker, "worker", "", "for the program itself: be this `lane`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -70,23 +72,43 @@ func run(ctx context.Context, o options) error {
 	if len(chosen) == 0 {
 		return fmt.Errorf("no scenario begins with %q; there are %s", o.only, strings.Join(names(all), ", "))
 	}
-	r, z := newReport(), sizesOf(o.quick)
+	r, err := results(ctx, o, chosen)
+	if err != nil {
+		return err
+	}
+	z := sizesOf(o.quick)
 	for _, s := range chosen {
-		if err := compete(ctx, s, o, r); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
 		fmt.Println(r.grid(s).text())
 	}
 	fmt.Println(r.goals(z).text())
 	fmt.Println(wrap(r.circumstances(), 80))
-	raw := rawIn
-	if o.quick {
-		raw = trial
-	}
-	if err := r.save(raw); err != nil || !o.write || o.quick {
-		return err
+	if !o.write || o.quick || ctx.Err() != nil {
+		return ctx.Err()
 	}
 	return write(r, chosen, z)
+}
+
+// results are those of an earlier run, or they are measured now and kept.
+func results(ctx context.Context, o options, chosen []scenario) (*report, error) {
+	if o.from != "" {
+		return readReport(o.from)
+	}
+	r := newReport()
+	for _, s := range chosen {
+		err := compete(ctx, s, o, r)
+		if ctx.Err() != nil {
+			progress("interrupted; what there is by now:")
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	r.Machine.After = load()
+	if o.quick {
+		return r, r.save(trial)
+	}
+	return r, r.save(rawIn)
 }
 
 func wanted(name, only string) bool {

@@ -58,7 +58,7 @@ func (r *report) versions() string {
 	var list []string
 	for tool, version := range r.Versions {
 		if version != "" {
-			list = append(list, fmt.Sprintf("| %s | %s |", tool, version))
+			list = append(list, fmt.Sprintf("| %s | %s |", tool, strings.Join(strings.Fields(version), " ")))
 		}
 	}
 	sort.Strings(list)

@@ -14,7 +14,7 @@ type plot struct {
 	scenario, metric string
 	title, x, y      string
 	tools            []string
-	log              bool // both axes
+	log              bool // the axis of x
 	each             bool // the metric is for x things; one is drawn
 }
 
@@ -81,34 +81,42 @@ func (p plot) lines(r *report) (list []line) {
 // The picture, in its own units; a page shows it as wide as a line of text.
 const (
 	width, height            = 720.0, 380.0
-	inset, right, top, under = 64.0, 190.0, 44.0, 52.0
+	inset, right, top, under = 72.0, 130.0, 44.0, 52.0
 )
 
-const style = `<style>
-svg { font: 13px system-ui, sans-serif; fill: #1f2328; --ink: #1f2328; --grid: #d8dee4;
-  --s0: #6e7781; --s1: #bc4c00; --s2: #0969da; --s3: #8250df; --s4: #1a7f37 }
-@media (prefers-color-scheme: dark) {
-svg { fill: #e6edf3; --ink: #e6edf3; --grid: #3d444d;
-  --s0: #9198a1; --s1: #f0883e; --s2: #58a6ff; --s3: #bc8cff; --s4: #3fb950 } }
-.title { font-size: 15px; font-weight: 600 }
-.grid { stroke: var(--grid); stroke-width: 1 }
-.end { text-anchor: end } .mid { text-anchor: middle }
-.line { fill: none; stroke-width: 2 }
-</style>
-`
+// colours of the ink, the grid and the tools, on a light page and on a dark one.
+var colours = [2][]string{
+	{"#1f2328", "#d8dee4", "#6e7781", "#bc4c00", "#0969da", "#8250df", "#1a7f37"},
+	{"#e6edf3", "#3d444d", "#9198a1", "#f0883e", "#58a6ff", "#bc8cff", "#3fb950"},
+}
+
+// style is written out for both pages: not every program that shows a picture
+// knows variables.
+func style() string {
+	var b strings.Builder
+	b.WriteString("<style>\nsvg { font: 13px system-ui, sans-serif }\n.title { font-size: 15px; font-weight: 600 }\n" +
+		".end { text-anchor: end }\n.mid { text-anchor: middle }\n.line { fill: none; stroke-width: 2 }\n")
+	for i, c := range colours {
+		if i == 1 {
+			b.WriteString("@media (prefers-color-scheme: dark) {\n")
+		}
+		fmt.Fprintf(&b, "svg { fill: %s }\n.grid { stroke: %s }\n", c[0], c[1])
+		for n, colour := range c[2:] {
+			fmt.Fprintf(&b, ".s%d { stroke: %s }\n.f%d { fill: %s }\n", n, colour, n, colour)
+		}
+	}
+	return b.String() + "}\n</style>\n"
+}
 
 // svg is the picture. It brings all that it needs, and suits a light page and a dark.
 func (p plot) svg(lines []line) string {
 	x, y := p.axes(lines)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" aria-label="%s">`+"\n", width, height, p.title)
-	b.WriteString(style)
-	for i := range p.tools {
-		fmt.Fprintf(&b, "<style>.s%d { stroke: var(--s%d) } .f%d { fill: var(--s%d) }</style>\n", i, i, i, i)
-	}
+	b.WriteString(style())
 	fmt.Fprintf(&b, `<text class="title" x="%g" y="22">%s</text>`+"\n", inset, p.title)
 	fmt.Fprintf(&b, `<text class="mid" x="%g" y="%g">%s</text>`+"\n", (inset+width-right)/2, height-12, p.x)
-	fmt.Fprintf(&b, `<text class="mid" transform="translate(14 %g) rotate(-90)">%s</text>`+"\n", (top+height-under)/2, p.y)
+	fmt.Fprintf(&b, `<text class="mid" transform="translate(13 %g) rotate(-90)">%s</text>`+"\n", (top+height-under)/2, p.y)
 	for _, t := range y.ticks() {
 		fmt.Fprintf(&b, `<path class="grid" d="M%g %.1fH%g"/><text class="end" x="%g" y="%.1f">%s</text>`+"\n",
 			inset, y.at(t), width-right, inset-6, y.at(t)+4, tick(t))
@@ -166,18 +174,16 @@ type axis struct {
 
 func (p plot) axes(lines []line) (x, y axis) {
 	x = axis{math.Inf(1), 0, inset, width - right, p.log}
-	y = axis{math.Inf(1), 0, height - under, top, p.log}
+	y = axis{0, 0, height - under, top, false}
 	for _, l := range lines {
 		for _, q := range l.points {
 			x.low, x.high = math.Min(x.low, q.x), math.Max(x.high, q.x)
-			y.low, y.high = math.Min(y.low, q.low), math.Max(y.high, q.high)
+			y.high = math.Max(y.high, q.high)
 		}
 	}
+	y.high *= 1.05
 	if !p.log {
-		x.low, y.low = 0, 0
-		y.high *= 1.05
-	} else {
-		y.low, y.high = decade(y.low, math.Floor), decade(y.high, math.Ceil)
+		x.low = 0
 	}
 	if x.low == x.high {
 		x.high = 2 * x.low

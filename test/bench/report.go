@@ -79,9 +79,22 @@ func (r *report) save(file string) error {
 	return os.WriteFile(file, append(data, '\n'), 0o644)
 }
 
-// median of values, and quartile(v, 0.25) and quartile(v, 0.75) beside it.
+func readReport(file string) (*report, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var r report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &r, nil
+}
+
+// median is the middle of values.
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
+// quantile is the value below which the part q of values lies.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -47,7 +47,7 @@ func (g grid) text() string {
 // markdown is the table for a page.
 func (g grid) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n| %s |\n|---%s|\n", g.title, strings.Join(g.head, " | "), strings.Repeat("|--:", len(g.head)-1))
+	fmt.Fprintf(&b, "%s\n\n| %s |\n|---%s|\n", wrap(g.title, 80), strings.Join(g.head, " | "), strings.Repeat("|--:", len(g.head)-1))
 	for _, row := range g.rows {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
@@ -77,7 +77,7 @@ func (r *report) grid(s scenario) grid {
 			continue
 		}
 		metrics = append(metrics, c)
-		g.head = append(g.head, c)
+		g.head = append(g.head, c[strings.LastIndex(c, " ")+1:]) // kB of "create kB"
 		if withSpread(c) {
 			g.head = append(g.head, "")
 		}

@@ -1,52 +1,35 @@
 package main
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// weigh measures a program's time and the bytes that it writes, in all, to files
-// (and its words to /dev/null), as the kernel counts them (proc_pid_io(5)).
+// weigh measures a program's time, the bytes that it and those that it starts
+// write, and the files that are others afterwards.
 func (h *host) weigh(metric string, words ...string) error {
-	before := stateFiles()
-	begun := time.Now()
-	cmd := exec.Command(words[0], words[1:]...)
-	if err := cmd.Start(); err != nil {
+	files, bytes := stateFiles(), written()
+	if err := h.time(metric, words...); err != nil {
 		return err
 	}
-	// What it wrote can be read until it is waited for.
-	for {
-		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	h.figures[metric] = since(begun)
-	written, err := wchar(cmd.Process.Pid)
-	if err != nil {
-		return err
-	}
-	h.figures[metric+" kB"] = float64(written) / 1000
-	h.figures[metric+" files"] = float64(stateFiles().since(before))
-	return cmd.Wait()
+	h.figures[metric+" kB"] = float64(written()-bytes) / 1000
+	h.figures[metric+" files"] = float64(stateFiles().since(files))
+	return nil
 }
 
-func wchar(pid int) (int, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
-	if err != nil {
-		return 0, err
-	}
+// written is what this process and the programs that it waited for have written,
+// as the kernel counts it (wchar in proc_pid_io(5)).
+func written() int {
+	text, _ := os.ReadFile("/proc/self/io")
 	_, rest, _ := strings.Cut(string(text), "wchar: ")
 	number, _, _ := strings.Cut(rest, "\n")
-	return strconv.Atoi(number)
+	n, _ := strconv.Atoi(number)
+	return n
 }
 
 // stamps are the files of cnet with their inode numbers: every write is a new file.

@@ -5,11 +5,12 @@
 //	floor net N                networks fl0 to flN-1, and a map of published ports
 //	floor up COUNT N [PORT]    COUNT containers over N networks, PORT published
 //	floor down COUNT [PORT]    the same away; gone when it returns
-//	floor publish FIRST LAST   ports of the first container, in one transaction
+//	floor publish FIRST LAST   ports of the first container, at once
 //	floor unpublish FIRST LAST the same away
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -28,7 +29,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: floor net|up|down|publish|unpublish NUMBER...")
+		return errors.New("usage: floor net|up|down|publish|unpublish NUMBER [NUMBER]")
 	}
 	n := make([]int, 3)
 	for i, a := range args[1:] {

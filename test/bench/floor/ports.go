@@ -72,9 +72,10 @@ func unpublish(first, last int) error {
 	return errors.Join(p.change(first, last, p.conn.SetDeleteElements), p.conn.CloseLasting())
 }
 
-// change adds or deletes ports of the first container, in one transaction.
+// change adds or deletes ports of the first container, up to 5,000 in one
+// transaction: more than that is too long for a socket as it comes.
 func (p *ports) change(first, last int, how func(*nftables.Set, []nftables.SetElement) error) error {
-	const chunk = 500 // of one message
+	const chunk, most = 500, 5000 // of a message, of a transaction
 	for n := first; n <= last; n += chunk {
 		end := n + chunk - 1
 		if end > last {
@@ -83,8 +84,13 @@ func (p *ports) change(first, last int, how func(*nftables.Set, []nftables.SetEl
 		if err := how(p.set, elements(n, end)); err != nil {
 			return err
 		}
+		if (end-first+1)%most == 0 || end == last {
+			if err := p.conn.Flush(); err != nil {
+				return err
+			}
+		}
 	}
-	return p.conn.Flush()
+	return nil
 }
 
 func elements(first, last int) []nftables.SetElement {
