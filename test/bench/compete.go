@@ -10,19 +10,43 @@ import (
 	"github.com/cnetlab/cnet/internal/fail"
 )
 
-// share is the time that one lane may take of a scenario, after one round: a
-// slow one sits out the rest.
+// share is the time that one lane may take of a scenario: once it has, it sits out
+// the rest.
 const share = 30 * time.Second
 
 // compete runs the lanes of a scenario side by side: one round of each, in an
 // order that changes, and again, so that what else the machine does meets all.
 func compete(ctx context.Context, s scenario, o options, r *report) error {
-	var workers []*worker
+	workers, err := startAll(ctx, s, o, r)
 	defer func() {
 		for _, w := range workers {
 			w.stop()
 		}
 	}()
+	for round := 1; round <= s.rounds && err == nil; round++ {
+		rand.Shuffle(len(workers), func(i, j int) { workers[i], workers[j] = workers[j], workers[i] })
+		for _, w := range workers {
+			if w.spent > share || w.failed {
+				continue
+			}
+			figures, problem := w.measure()
+			if err = ctx.Err(); err != nil {
+				return err
+			}
+			if problem != nil {
+				w.failed = true
+				r.leaveOut(s, w.lane, fmt.Errorf("round %d: %w", round, problem))
+				continue
+			}
+			r.add(s, w.lane, figures)
+		}
+		progress("%s: round %d of %d", s.name, round, s.rounds)
+	}
+	return err
+}
+
+// startAll sets up the lanes, one after the other, and leaves out what cannot be.
+func startAll(ctx context.Context, s scenario, o options, r *report) (workers []*worker, err error) {
 	var args []string
 	if o.quick {
 		args = append(args, "-quick")
@@ -30,11 +54,12 @@ func compete(ctx context.Context, s scenario, o options, r *report) error {
 	for _, l := range s.lanes {
 		begun := time.Now()
 		w, err := start(ctx, s, l, args)
-		if err != nil {
-			w.stop()
-			if fail.KindOf(err) == fail.NotPermitted {
-				return err // to make sandboxes
-			}
+		switch {
+		case ctx.Err() != nil:
+			return workers, ctx.Err()
+		case fail.KindOf(err) == fail.NotPermitted: // to make sandboxes
+			return workers, err
+		case err != nil:
 			r.leaveOut(s, l, err)
 			continue
 		}
@@ -42,27 +67,7 @@ func compete(ctx context.Context, s scenario, o options, r *report) error {
 		r.Versions[l.tool] = w.version
 		workers = append(workers, w)
 	}
-	spent := make(map[*worker]time.Duration)
-	out := make(map[*worker]bool)
-	for round := 0; round < s.rounds && ctx.Err() == nil; round++ {
-		rand.Shuffle(len(workers), func(i, j int) { workers[i], workers[j] = workers[j], workers[i] })
-		for _, w := range workers {
-			if out[w] || round > 0 && spent[w] > share {
-				continue
-			}
-			begun := time.Now()
-			figures, err := w.measure()
-			if err != nil {
-				out[w] = true
-				r.leaveOut(s, w.lane, fmt.Errorf("round %d: %w", round+1, err))
-				continue
-			}
-			spent[w] += time.Since(begun)
-			r.add(s, w.lane, figures)
-		}
-		progress("%s: round %d of %d", s.name, round+1, s.rounds)
-	}
-	return ctx.Err()
+	return workers, nil
 }
 
 func labelOf(s scenario, l lane) string {

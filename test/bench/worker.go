@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/cnetlab/cnet/internal/sandbox"
 )
@@ -67,9 +68,12 @@ func (h *host) close() {
 type worker struct {
 	lane
 	version string
-	begin   *io.PipeWriter
+	begin   *os.File
 	answers *json.Decoder
-	ended   chan error
+	ended   chan struct{}
+	err     error // of the sandbox, once it ended
+	spent   time.Duration
+	failed  bool
 }
 
 // start makes the sandbox of a lane and sets the lane up in it.
@@ -78,27 +82,37 @@ func start(ctx context.Context, s scenario, l lane, args []string) (*worker, err
 	if err != nil {
 		return nil, err
 	}
-	in, begin := io.Pipe()
-	answers, out := io.Pipe()
-	w := &worker{lane: l, begin: begin, answers: json.NewDecoder(answers), ended: make(chan error, 1)}
+	// Pipes of the kernel: whoever waits at one is woken when the other side ends.
+	in, begin, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	answers, out, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, in.Close(), begin.Close())
+	}
+	w := &worker{lane: l, begin: begin, answers: json.NewDecoder(answers), ended: make(chan struct{})}
 	words := append([]string{self, "-worker", s.name + "/" + l.tool + "/" + strconv.Itoa(l.x)}, args...)
 	go func() {
 		code, err := sandbox.Run(ctx, sandbox.Options{World: l.world, Args: words, Stdin: in, Stdout: out, Stderr: os.Stderr})
 		if err == nil && code != 0 {
 			err = fmt.Errorf("the worker ended with exit code %d", code)
 		}
-		in.Close()
-		out.CloseWithError(errors.Join(err, io.EOF))
-		w.ended <- err
+		w.err = errors.Join(err, in.Close(), out.Close())
+		close(w.ended)
 	}()
 	t, err := w.answer()
 	w.version = t.Version
+	if err != nil {
+		w.stop()
+	}
 	return w, err
 }
 
 func (w *worker) answer() (t told, err error) {
 	if err := w.answers.Decode(&t); err != nil {
-		return t, err
+		<-w.ended // nobody else writes
+		return t, errors.Join(w.err, err)
 	}
 	if t.Error != "" {
 		return t, errors.New(t.Error)
@@ -108,6 +122,8 @@ func (w *worker) answer() (t told, err error) {
 
 // measure has the lane do one round.
 func (w *worker) measure() (map[string]float64, error) {
+	begun := time.Now()
+	defer func() { w.spent += time.Since(begun) }()
 	if _, err := io.WriteString(w.begin, "go\n"); err != nil {
 		return nil, err
 	}
