@@ -43,6 +43,9 @@ func explainFailure(what string, err error) *fail.Error {
 		f.Kind, f.Next = fail.HostLacks, "apt-get install iptables"
 	case errors.Is(err, nat.ErrBackend):
 		f.Kind, f.Next = fail.HostLacks, "--firewall iptables"
+	case errors.Is(err, syscall.EXFULL): // br_add_if in net/bridge/br_if.c
+		f.Kind, f.Next = fail.Conflict, "ip link show master BRIDGE, for ports that are not cnet's; or another network"
+		f.Why += " (a bridge takes 1023 ports)"
 	case errors.Is(err, syscall.EROFS):
 		f.Kind, f.Next = fail.HostLacks, "mount it so that it can be written; start a container with --privileged"
 	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EAFNOSUPPORT), errors.Is(err, syscall.EPROTONOSUPPORT):
