@@ -42,13 +42,47 @@
 // networks stand before the allowances of all networks, so their order is of no
 // account.
 //
-// The facts are plain values. A backend renders them: now iptables, with which
-// all facts of a batch go to the kernel by one iptables-restore --noflush for each
-// family. Each table is committed by itself: all of it or nothing. Failures wrap
-// fs.ErrExist (the chain is there already), fs.ErrNotExist (the chain is not
-// there: a [Hook] is missing), syscall.EPERM, exec.ErrNotFound or [ErrLocked].
+// The facts are plain values. A backend renders them: with [Iptables] all facts of
+// a batch go to the kernel by one iptables-restore --noflush for each family. Each
+// table is committed by itself: all of it or nothing.
+//
+// # The same with nf_tables
+//
+// The backend [Nftables] speaks to the kernel by netlink and needs no program. It
+// has one table, inet cnet, for both families. Its chains are made once and stay
+// as they are; what changes are the elements of maps and sets, which the chains ask.
+// So a packet, and a change, cost the same with one published port and with ten
+// thousand: a map is a hash table, where a chain of rules is a list.
+//
+//	prerouting -110   is it for the host?  -> publish4  dnat to what bound4, ports4
+//	output     -110   is it for the host?  -> publish4  or ranges4 say
+//	forward     -10   which link?   from, to  -> entry   replies, published ports,
+//	                                                     and what stays inside
+//	                                          -> fresh   the same, but nothing inside
+//	                                          -> closed  what stays inside only
+//	                                          -> strict  fresh, but inside only
+//	postrouting  90   whose address? masquerade4 -> masquerade4-lab
+//	                  a hairpin turn? hairpin4   -> masquerade
+//
+//	map ports4 { type inet_proto . inet_service : ipv4_addr . inet_service
+//	    elements = { tcp . 8080 counter comment "cnet web" : 10.77.0.2 . 80 } }
+//
+// The numbers are priorities: among the chains of all tables at a hook, the lowest
+// is asked first. iptables has -100, 0 and 100 there (nft(8), "CHAINS"). An accept
+// ends one base chain only, the next is asked still; a drop is final. So there are
+// guards and no allowances: nothing that cnet could say would keep the chain of
+// another from dropping.
+//
+// All facts of a batch are one transaction: all or nothing. Where the socket does
+// not take it at once (root of a sandbox may not widen it), it is cut in some, in
+// an order in which a thing is there before what leads to it.
+//
+// Failures wrap fs.ErrExist (the chain, or the element, is there already),
+// fs.ErrNotExist (the chain or the map is not there: a [Hook] is missing),
+// syscall.EPERM, exec.ErrNotFound, [ErrLocked], or syscall.EOPNOTSUPP where the
+// kernel has no nf_tables.
 //
 // Man pages: iptables(8), iptables-extensions(8) (addrtype, conntrack, DNAT,
-// MASQUERADE), iptables-restore(8), iptables-save(8), conntrack(8). All rules are
+// MASQUERADE), iptables-restore(8), iptables-save(8), nft(8), conntrack(8). All rules are
 // of the network namespace of the calling thread.
 package nat

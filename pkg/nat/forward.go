@@ -18,7 +18,13 @@ import (
 // that the order of networks never matters: a packet from one to another is
 // stopped by the other's guard before anything accepts it. The state DNAT (see
 // conntrack in iptables-extensions(8)) is that of connections whose destination
-// was rewritten, that is, of published ports. Needs the [Hook] "forward".
+// was rewritten, that is, of published ports. With nf_tables the network's link
+// leads to a guard that all networks share, and the ways inside are in a set:
+//
+//	nft add element inet cnet inside { ipv4 . "br0" . "br0" comment "cnet lab" }
+//	nft add element inet cnet to { ipv4 . "br0" comment "cnet lab" : jump entry }
+//
+// Needs the [Hook] "forward".
 type Forward struct {
 	On
 	Network  string `json:"network"`

@@ -25,6 +25,12 @@ import (
 // the caller's:
 //
 //	iptables -t nat -A CNET-POSTROUTING -s 10.77.1.0/24 -d 10.77.0.2 -o br0 -m conntrack --ctstate DNAT -j MASQUERADE
+//
+// With nf_tables both are elements of one set, of the link that the packet leaves
+// by, where it came from and where it goes:
+//
+//	nft add element inet cnet hairpin4 { "br0" . 10.77.0.0/24 . 0.0.0.0/0 }
+//	nft add element inet cnet hairpin4 { "br0" . 10.77.1.0/24 . 10.77.0.2 }
 type Hairpin struct {
 	On
 	Network   string       `json:"network"`

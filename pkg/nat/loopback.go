@@ -29,6 +29,10 @@ import (
 //
 // It does not work while net.bridge.bridge-nf-call-ip6tables is 1: then the
 // bridge itself runs PREROUTING, and the kernel's check for ::1 comes after.
+//
+// With nf_tables there is no such fact for IPv6; for IPv4 it is an element of a set:
+//
+//	nft add element inet cnet loopback { ipv4 . "br0" comment "cnet lab" }
 type Loopback struct {
 	On
 	Network string `json:"network"`

@@ -15,7 +15,13 @@ import (
 //
 // (here in cnet's own chain). Only the first packet of a connection is seen by
 // the table; the kernel remembers and does the same to the rest, and the
-// opposite to the replies. Needs the [Hook] "postrouting".
+// opposite to the replies. With nf_tables the addresses lead to a chain:
+//
+//	nft add chain inet cnet masquerade4-lab
+//	nft add rule inet cnet masquerade4-lab oifname != "br0" counter masquerade
+//	nft add element inet cnet masquerade4 { 172.18.0.0/16 : jump masquerade4-lab }
+//
+// There no two subnets may overlap. Needs the [Hook] "postrouting".
 type Masquerade struct {
 	On
 	Network string       `json:"network"`

@@ -43,8 +43,8 @@ func Kinds() []fact.Kind {
 }
 
 // Available reports what the host lacks for a backend: an error that wraps
-// [ErrBackend], or exec.ErrNotFound for a command that is not installed. It
-// only looks at files.
+// [ErrBackend], exec.ErrNotFound for a command that is not installed, or
+// syscall.EOPNOTSUPP for a kernel without nf_tables. It changes nothing.
 func Available(backend string, ipv6 bool) error {
 	b, err := On{Backend: backend, IPv6: ipv6}.open()
 	if err != nil {

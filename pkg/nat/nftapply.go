@@ -28,12 +28,30 @@ func changeOf(o nftObject, kind, flags uint16, body attrs) nftChange {
 // only after the message that made it.
 func adding(objects []nftObject) []nftChange {
 	objects = slices.Clone(objects)
-	sort.SliceStable(objects, func(i, j int) bool { return objects[i].rank() < objects[j].rank() })
+	ranked := ranks(objects)
+	sort.SliceStable(objects, func(i, j int) bool { return ranked(objects[i]) < ranked(objects[j]) })
 	list := make([]nftChange, len(objects))
 	for i, o := range objects {
 		list[i] = o.add()
 	}
 	return list
+}
+
+// ranks orders objects by their rank, and elements by the place of their set among
+// those of objects: those of one set go together.
+func ranks(objects []nftObject) func(nftObject) int {
+	sets := make(map[string]int)
+	for _, o := range objects {
+		if e, ok := o.(nftElement); ok && sets[e.set.name] == 0 {
+			sets[e.set.name] = len(sets) + 1
+		}
+	}
+	return func(o nftObject) int {
+		if e, ok := o.(nftElement); ok {
+			return e.rank() + sets[e.set.name]
+		}
+		return o.rank()
+	}
 }
 
 // deleting are the changes that delete objects, the last first, after what is in
@@ -44,7 +62,8 @@ func deleting(objects []nftObject) (list []nftChange) {
 	}
 	objects = slices.Clone(objects)
 	slices.Reverse(objects)
-	sort.SliceStable(objects, func(i, j int) bool { return objects[i].rank() > objects[j].rank() })
+	ranked := ranks(objects)
+	sort.SliceStable(objects, func(i, j int) bool { return ranked(objects[i]) > ranked(objects[j]) })
 	emptied := make(map[string]bool)
 	for _, o := range objects {
 		switch o := o.(type) {

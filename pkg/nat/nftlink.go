@@ -93,7 +93,7 @@ func (l *nftLink) commit(messages []nftPacket) error {
 	answered := false
 	for {
 		n, _, err := unix.Recvfrom(l.fd, l.buf, unix.MSG_DONTWAIT)
-		if errors.Is(err, unix.EINTR) {
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENOBUFS) { // so much was refused
 			continue
 		}
 		if errors.Is(err, unix.EAGAIN) && answered {
@@ -122,7 +122,7 @@ func (l *nftLink) commit(messages []nftPacket) error {
 // drain forgets what else the kernel answered.
 func (l *nftLink) drain() {
 	for {
-		if _, _, err := unix.Recvfrom(l.fd, l.buf, unix.MSG_DONTWAIT); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, _, err := unix.Recvfrom(l.fd, l.buf, unix.MSG_DONTWAIT); errors.Is(err, unix.EAGAIN) {
 			return
 		}
 	}

@@ -22,6 +22,12 @@ import (
 //	conntrack -D -p udp -d 192.0.2.1 --orig-port-dst 8080         # make: for each address of the host
 //	conntrack -D -p udp --orig-port-dst 8080 --dst-nat 10.77.0.2  # break
 //
+// With nf_tables it is an element of a map. A range is one too if it keeps its
+// numbers; else each of its ports is one, because there is no arithmetic of ports:
+//
+//	nft add element inet cnet ports4 { tcp . 8080 comment "cnet web" : 10.77.0.2 . 80 }
+//	nft add element inet cnet ranges4 { 0.0.0.0/0 . udp . 9000-9009 comment "cnet web" : 10.77.0.2 }
+//
 // Needs the [Hook] "publish".
 type Publish struct {
 	On
