@@ -204,8 +204,8 @@ var meddledWays = []meddling{
 		iptables -t nat -F CNET-PUBLISH
 		sysctl -qw net.ipv4.ip_forward=0
 		ip link set db-eth0 nomaster`,
-		finds: "setting: differs Setting net.ipv4.ip_forward is 1. net.ipv4.ip_forward is 0, not 1",
-		steps: "mend sysctl.setting, mend bridge.bridge, make bridge.port, make route.route, make nat.publish, make nat.publish",
+		finds: "switch: differs There is a bridge cnet-lab. MTU is 1300, not 1500; packets of another size may be lost",
+		steps: "mend bridge.bridge, mend sysctl.setting, make bridge.port, make route.route, make nat.publish, make nat.publish",
 	},
 	{name: "ledger lost", sh: "rm -r /run/cnet; ip link set cnet-lab down", loses: true,
 		finds: "address and route: differs cnet-lab is up. cnet-lab is down",
