@@ -56,7 +56,11 @@ func (f Forward) Why() string {
 	if f.Internal {
 		return "An internal network would have a way out, and strangers a way in."
 	}
-	return "Other networks and neighbours of the host could reach every port of the containers, or a DROP policy would stop them all."
+	open := "Other networks and neighbours of the host could reach every port of the containers"
+	if f.Backend == Nftables { // where to accept overrides nobody's policy
+		return open + "."
+	}
+	return open + ", or a DROP policy would stop them all."
 }
 
 // Probe looks for the rules.

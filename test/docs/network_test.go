@@ -48,6 +48,10 @@ var variants = []variant{
 		cnet network create lab --driver ptp
 		cnet create web --network lab
 		cnet publish web 8080:80`, "/proc"},
+	{"nftables", "published", `
+		cnet network create lab --firewall nftables
+		cnet create web --network lab
+		cnet publish web 8080:80`, "/proc"},
 }
 
 // TestNetwork holds the page's account of what a network is made of: each
@@ -170,8 +174,24 @@ func dump(t testing.TB) (lines []line) {
 			}
 		}
 	}
+	return append(lines, dumpNft(t)...)
+}
+
+// dumpNft is cnet's table of nftables, of which the kernel has no part of its own.
+func dumpNft(t testing.TB) (lines []line) {
+	t.Helper()
+	table := hosttest.Host(t, "sh", "-c", "nft list table inet cnet 2>/dev/null || true")
+	for _, text := range strings.Split(counters.ReplaceAllString(table, "counter"), "\n") {
+		if text != "" {
+			lines = append(lines, line{program: nftList, text: text})
+		}
+	}
 	return lines
 }
+
+const nftList = "nft list table inet cnet"
+
+var counters = regexp.MustCompile(`counter packets \d+ bytes \d+`)
 
 func texts(lines []line) (all []string) {
 	for _, l := range lines {
@@ -246,12 +266,13 @@ func (a account) ruleList() string {
 	for _, l := range a.lines {
 		if l.program != last.program {
 			b.WriteString("\n# " + l.program + "\n")
+			last.table = ""
 		}
-		if l.program != last.program || l.table != last.table {
+		if l.table != last.table {
 			b.WriteString("\n" + l.table + "\n")
 			last.by = -1
 		}
-		if l.by != last.by {
+		if l.by != last.by && l.program != nftList { // whose lines lie in each other
 			b.WriteString(comment(fmt.Sprintf("%d. ", l.by+1), a.facts[l.by].Say()))
 		}
 		b.WriteString(l.text + "\n")

@@ -20,7 +20,7 @@ func TestNeighboursPage(t *testing.T) {
 	for _, b := range besides {
 		rows.WriteString(b.pageRow())
 	}
-	table := regexp.MustCompile(`(?s)(\|---\|---\|---\|---\|---\|\n).*?(<!-- rows -->)`)
+	table := regexp.MustCompile(`(?s)(\|---\|---\|---\|---\|---\|---\|\n).*?(<!-- rows -->)`)
 	want := table.ReplaceAllStringFunc(string(b), func(s string) string {
 		m := table.FindStringSubmatch(s)
 		return m[1] + rows.String() + m[2]
@@ -46,7 +46,7 @@ func (b beside) pageRow() string {
 		does += "; it says \"" + plainWords(b.says) + "\""
 	}
 	if b.named != "" {
-		does += "; `cnet doctor`: \"" + plainWords(b.named) + " … drops\""
+		does += "; `cnet check` names it: \"" + lower(plainWords(b.named)) + " … drops\""
 	}
 	switch {
 	case b.refused != "":
@@ -61,8 +61,24 @@ func (b beside) pageRow() string {
 	if b.later != "" {
 		again += "; after its first start `cnet check` names its rule before cnet's"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", b.name, stops, does, again, b.note)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", b.name, stops, does, again, b.pageNftables(), b.note)
 }
+
+// pageNftables is what is otherwise over nftables.
+func (b beside) pageNftables() string {
+	over := b.over(viaNftables)
+	switch {
+	case b.nftNamed != "":
+		return "stops " + strings.Join(over.stops, ", ") + "; `cnet check` names it: \"" + lower(over.named) + " … drops\""
+	case over.lost != "":
+		return "the same"
+	case b.lost != "" || b.later != "":
+		return "nothing is lost"
+	}
+	return "the same"
+}
+
+func lower(sentence string) string { return strings.ToLower(sentence[:1]) + sentence[1:] }
 
 // plainWords is a regular expression without its escapes.
 func plainWords(pattern string) string { return strings.ReplaceAll(pattern, `\`, "") }
