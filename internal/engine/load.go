@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
-	"github.com/cnetlab/cnet/internal/store"
 	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/fact"
 )
@@ -24,6 +22,7 @@ type state struct {
 	made  []fact.Fact         // in the order in which they are made
 	owner map[fact.Key]string // whom the ledger says each was made for
 	only  topology.Scope      // whose facts made holds; nil is all
+	read  map[string][]byte   // the files of the ledger, by path
 }
 
 // compile returns the facts of a topology that are in the scope of the state.
@@ -145,12 +144,13 @@ func (e *Engine) loadOnly(t topology.Topology, only topology.Scope) (state, erro
 
 // ledger reads the facts made in this boot for those in the scope, in no order.
 func (e *Engine) ledger(only topology.Scope) (state, error) {
-	s := state{owner: make(map[fact.Key]string), only: only}
+	s := state{owner: make(map[fact.Key]string), only: only, read: make(map[string][]byte)}
 	boot, err := bootID()
 	if err != nil {
 		return s, err
 	}
 	err = e.Store.Ledgers(only, func(path string, data []byte) error {
+		s.read[path] = data
 		var f ledgerFile
 		if err := decode(path, data, &f, &f.Version); err != nil {
 			return err
@@ -228,130 +228,4 @@ func bootID() (string, error) {
 		return "", fmt.Errorf("read the boot id: %w", err)
 	}
 	return strings.TrimSpace(string(b)), nil
-}
-
-// files returns the files that differ between two states.
-func (e *Engine) files(before, after state) ([]store.File, error) {
-	var list []store.File
-	was, is := objects(e.Store, before.topo, before.only), objects(e.Store, after.topo, after.only)
-	ledgerWas, err1 := e.ledgers(before)
-	ledgerIs, err2 := e.ledgers(after)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	for _, pair := range [][2]map[string]any{{ledgerWas, ledgerIs}, {was, is}} {
-		changed, err := changes(pair[0], pair[1])
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, changed...)
-	}
-	inTurn(list, before.topo, after.topo)
-	return list, nil
-}
-
-// inTurn sorts files so that a power cut in between leaves nothing that stands on
-// what is missing: networks are written before containers, these before those that
-// share their namespaces, and removed the other way round.
-func inTurn(list []store.File, before, after topology.Topology) {
-	turn := func(f store.File) int {
-		if f.Content == nil {
-			return last - rank(f.Path, before)
-		}
-		return rank(f.Path, after)
-	}
-	sort.SliceStable(list, func(i, j int) bool { return turn(list[i]) < turn(list[j]) })
-}
-
-const last = 10
-
-// rank is how many kinds of objects an object's own stands on.
-func rank(path string, t topology.Topology) int {
-	kind, name := filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".json")
-	if kind == kinds()[0] {
-		return 0
-	}
-	if c, err := t.Container(name); err == nil && kind == kinds()[1] && c.Share != "" {
-		return 2
-	}
-	return 1
-}
-
-// changes are the files that come from was to is.
-func changes(was, is map[string]any) ([]store.File, error) {
-	var list []store.File
-	for path, v := range is {
-		now, err := encode(v)
-		if err != nil {
-			return nil, err
-		}
-		if old, ok := was[path]; ok {
-			if before, err := encode(old); err == nil && string(before) == string(now) {
-				continue
-			}
-		}
-		list = append(list, store.File{Path: path, Content: now})
-	}
-	for path := range was {
-		if _, ok := is[path]; !ok {
-			list = append(list, store.File{Path: path})
-		}
-	}
-	return list, nil
-}
-
-func encode(v any) ([]byte, error) {
-	b, err := json.MarshalIndent(v, "", "  ")
-	return append(b, '\n'), err
-}
-
-// objects maps the path of each object of a topology to what its file says.
-func objects(s store.Store, t topology.Topology, only topology.Scope) map[string]any {
-	m := make(map[string]any)
-	for _, n := range t.Networks {
-		if only.Has("network " + n.Name) {
-			m[s.Object("networks", n.Name)] = networkFile{version, n}
-		}
-	}
-	for _, c := range t.Containers {
-		if only.Has("container " + c.Name) {
-			m[s.Object("containers", c.Name)] = containerFile{version, c}
-		}
-	}
-	if len(t.Expect) > 0 {
-		m[s.Object("expect", "all")] = expectFile{version, t.Expect}
-	}
-	return m
-}
-
-// ledgers maps the path of each owner's ledger to what it says.
-func (e *Engine) ledgers(s state) (map[string]any, error) {
-	boot, err := bootID()
-	if err != nil {
-		return nil, err
-	}
-	owner := s.compile(s.topo).Owner
-	byOwner := make(map[string]*ledgerFile)
-	for _, f := range s.made {
-		o := owner[f.Key()]
-		if o == "" { // made for what is not in the topology any more
-			o = s.owner[f.Key()]
-		}
-		if o == "" {
-			o = topology.HostOwner
-		}
-		r, err := e.codec.Encode(f)
-		if err != nil {
-			return nil, err
-		}
-		if byOwner[o] == nil {
-			byOwner[o] = &ledgerFile{Version: version, Boot: boot, Owner: o}
-		}
-		byOwner[o].Facts = append(byOwner[o].Facts, r)
-	}
-	m := make(map[string]any, len(byOwner))
-	for o, f := range byOwner {
-		m[e.Store.LedgerFile(o)] = *f
-	}
-	return m, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 )
@@ -202,17 +201,15 @@ func (o On) key(kind, name string) fact.Key { return fact.Key{Kind: kind, Name: 
 // mark tells the names of two facts apart that say the same of another family,
 // or with another backend.
 func (o On) mark() string {
-	var of []string
-	if o.Backend == Nftables {
-		of = append(of, Nftables)
+	switch {
+	case o.Backend == Nftables && o.IPv6:
+		return " (nftables, IPv6)"
+	case o.Backend == Nftables:
+		return " (nftables)"
+	case o.IPv6:
+		return " (IPv6)"
 	}
-	if o.IPv6 {
-		of = append(of, "IPv6")
-	}
-	if len(of) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(of, ", ") + ")"
+	return ""
 }
 
 // hooks are the keys of the hooks of these roles.

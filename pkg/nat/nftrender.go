@@ -3,8 +3,8 @@ package nat
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/google/nftables/expr"
 )
@@ -105,9 +105,6 @@ func (p Publish) element(set nftSet, key ...nftField) nftElement {
 // A rule in the words of iptables is of iptables only.
 func (Rule) nftables() []nftObject { return nil }
 
-// nftName is what nft(8) reads as a name of a chain or inside the quotes of a comment.
-var nftName = regexp.MustCompile(`^[a-z][a-z0-9-]*[A-Za-z0-9/_.-]*$`)
-
 // checkNames refuses what could not be said to nft(8).
 func checkNames(objects []nftObject) error {
 	for _, o := range objects {
@@ -120,11 +117,22 @@ func checkNames(objects []nftObject) error {
 		case nftElement:
 			note = o.note
 		}
-		if name != "" && (!nftName.MatchString(name) || len(name) > 120) || len(note) > 120 || !printable.MatchString(note) {
+		if name != "" && (!named(name) || len(name) > 120) || len(note) > 120 || !quotable(note) {
 			return fmt.Errorf("%s: nf_tables takes no such name", o)
 		}
 	}
 	return nil
 }
 
-var printable = regexp.MustCompile(`^[^"\\\pC]*$`)
+// named reports whether nft(8) reads s as the name of a chain.
+func named(s string) bool {
+	return s[0] >= 'a' && s[0] <= 'z' && !strings.ContainsFunc(s, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("/_.-", r)
+	})
+}
+
+// quotable reports whether s can stand between the quotes of a comment.
+func quotable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r == '"' || r == '\\' || unicode.Is(unicode.C, r) })
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 )
@@ -105,7 +106,7 @@ func (p Publish) anyHost() bool { return !p.HostIP.IsValid() || p.HostIP.IsUnspe
 
 // host is the host's side in words: "TCP port 8080 at 192.0.2.1".
 func (p Publish) host() string {
-	s := fmt.Sprintf("%s port %s", p.Proto, span(p.HostPort, p.last(), "-"))
+	s := p.Proto + " port " + span(p.HostPort, p.last(), "-")
 	if !p.anyHost() {
 		s += " at " + p.HostIP.String()
 	}
@@ -121,8 +122,9 @@ func (p Publish) last() uint16 {
 
 // span is "8080" or "7000:7009".
 func span(first, last uint16, to string) string {
-	if first == last {
-		return fmt.Sprint(first)
+	s := strconv.Itoa(int(first))
+	if first != last {
+		s += to + strconv.Itoa(int(last))
 	}
-	return fmt.Sprintf("%d%s%d", first, to, last)
+	return s
 }
