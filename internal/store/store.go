@@ -96,7 +96,7 @@ func (s Store) readFiles(paths map[string]bool, settling map[string][]byte, each
 	for _, path := range sorted(paths) {
 		data, soon := settling[path]
 		if !soon {
-			data, err = os.ReadFile(path)
+			data, err = readFile(path)
 		}
 		if errors.Is(err, fs.ErrNotExist) || soon && data == nil {
 			continue // removed since the folder was read, or about to be
