@@ -17,11 +17,11 @@ func newManCmd(a *app) *cobra.Command {
 		Long:    "Write the man pages, one for each command, as files of section 1 into the folder\nDIR. The same cnet always writes the same pages.",
 		Example: "  cnet man /usr/local/share/man/man1",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("write man pages: %w", err)
 			}
-			return writeManPages(args[0], c.Root())
+			return writeManPages(args[0], a.root(nil))
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,7 +44,7 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // exit code.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	a := &app{in: in, out: out, err: errs, wait: lockTimeout}
-	root := a.root()
+	root := a.root(args)
 	root.SetArgs(args)
 	var err error
 	if a.faults, err = fault.FromEnv(); err == nil {
@@ -96,7 +97,9 @@ proves it, mends it, and takes it back without a trace.
   cnet probe --wait 5s http://127.0.0.1:8080
   cnet delete web`
 
-func (a *app) root() *cobra.Command {
+// root is the command cnet. Where args begin with the name of a command, it has
+// that one alone: to make all of them takes longer than most do their work.
+func (a *app) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:              "cnet",
 		Short:            "Container networking from scratch, in the open",
@@ -115,10 +118,15 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: "work", Title: "Run inside:"}, &cobra.Group{ID: "learn", Title: "Learn:"},
 		&cobra.Group{ID: "more", Title: "More:"})
 	root.SetHelpCommandGroupID("more")
-	for _, g := range a.commands() {
+	groups := commands()
+	for _, g := range groups {
 		for _, c := range g.commands {
-			c.GroupID = g.id
-			root.AddCommand(c)
+			if len(args) > 0 && args[0] != c.name && known(groups, args[0]) {
+				continue
+			}
+			made := c.make(a)
+			made.GroupID = g.id
+			root.AddCommand(made)
 		}
 	}
 	a.addCompletions(root)
@@ -149,20 +157,37 @@ func nameArgs(c *cobra.Command) {
 
 type group struct {
 	id       string
-	commands []*cobra.Command
+	commands []entry
 }
 
-func (a *app) commands() []group {
+// entry is a command by its name, which is made when it is needed.
+type entry struct {
+	name string
+	make func(*app) *cobra.Command
+}
+
+func commands() []group {
 	return []group{
-		{"build", []*cobra.Command{
-			newCreateCmd(a), newDeleteCmd(a), newConnectCmd(a), newDisconnectCmd(a),
-			newPublishCmd(a), newUnpublishCmd(a), newNetworkCmd(a), newApplyCmd(a), newRepairCmd(a), newUpCmd(a), newDownCmd(a), newResetCmd(a),
+		{"build", []entry{
+			{"create", newCreateCmd}, {"delete", newDeleteCmd}, {"connect", newConnectCmd}, {"disconnect", newDisconnectCmd},
+			{"publish", newPublishCmd}, {"unpublish", newUnpublishCmd}, {"network", newNetworkCmd}, {"apply", newApplyCmd},
+			{"repair", newRepairCmd}, {"up", newUpCmd}, {"down", newDownCmd}, {"reset", newResetCmd},
 		}},
-		{"look", []*cobra.Command{newListCmd(a), newInspectCmd(a), newCheckCmd(a), newVerifyCmd(a), newDoctorCmd(a), newExportCmd(a)}},
-		{"work", []*cobra.Command{newExecCmd(a), newShellCmd(a), newServeCmd(a), newProbeCmd(a)}},
-		{"learn", []*cobra.Command{newDemoCmd(a), newSandboxCmd(a)}},
-		{"more", []*cobra.Command{newVersionCmd(a), newManCmd(a)}},
+		{"look", []entry{
+			{"list", newListCmd}, {"inspect", newInspectCmd}, {"check", newCheckCmd}, {"verify", newVerifyCmd},
+			{"doctor", newDoctorCmd}, {"export", newExportCmd},
+		}},
+		{"work", []entry{{"exec", newExecCmd}, {"shell", newShellCmd}, {"serve", newServeCmd}, {"probe", newProbeCmd}}},
+		{"learn", []entry{{"demo", newDemoCmd}, {"sandbox", newSandboxCmd}}},
+		{"more", []entry{{"version", newVersionCmd}, {"man", newManCmd}}},
 	}
+}
+
+// known reports whether there is a command of that name.
+func known(groups []group, name string) bool {
+	return slices.ContainsFunc(groups, func(g group) bool {
+		return slices.ContainsFunc(g.commands, func(c entry) bool { return c.name == name })
+	})
 }
 
 // engine is the engine as the flags set it up.

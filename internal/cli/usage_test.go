@@ -71,7 +71,7 @@ func TestCompletionScripts(t *testing.T) {
 
 // Every place that is completed must exist, or it was renamed.
 func TestCompletionPlaces(t *testing.T) {
-	root := (&app{}).root()
+	root := (&app{}).root(nil)
 	for path := range places {
 		c, rest, err := root.Find(strings.Fields(path))
 		if err != nil || len(rest) > 0 || c.ValidArgsFunction == nil {
@@ -88,7 +88,7 @@ func TestManPages(t *testing.T) {
 		}
 	}
 	n := 0
-	everyCommand((&app{}).root(), func(c *cobra.Command) {
+	everyCommand((&app{}).root(nil), func(c *cobra.Command) {
 		n++
 		name := pageName(c) + ".1"
 		a, err := os.ReadFile(filepath.Join(one, name))
@@ -128,5 +128,19 @@ func TestRoff(t *testing.T) {
 		if got := roff(in); got != want {
 			t.Errorf("roff(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestEntries makes each command alone, as a line that begins with it does.
+func TestEntries(t *testing.T) {
+	for _, g := range commands() {
+		for _, e := range g.commands {
+			if made := (&app{}).root([]string{e.name}).Commands(); len(made) > 2 || e.make(&app{}).Name() != e.name {
+				t.Errorf("%s makes %d commands, or has another name", e.name, len(made))
+			}
+		}
+	}
+	if all := (&app{}).root([]string{"no-such-command"}).Commands(); len(all) < 20 {
+		t.Errorf("only %d commands are known to who mistypes one", len(all))
 	}
 }
