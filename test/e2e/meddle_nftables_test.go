@@ -83,7 +83,7 @@ var meddledNftables = []meddling{
 		nft flush map inet cnet ports4
 		sysctl -qw net.ipv4.ip_forward=0
 		nft delete element inet cnet to '{ ipv4 . "cnet-lab" }'`,
-		finds: "setting: differs Setting net.ipv4.ip_forward is 1. net.ipv4.ip_forward is 0, not 1",
-		steps: "mend sysctl.setting, mend bridge.bridge, mend nat.forward, make nat.publish, make nat.publish",
+		finds: "switch: differs There is a bridge cnet-lab. MTU is 1300, not 1500; packets of another size may be lost",
+		steps: "mend bridge.bridge, mend sysctl.setting, mend nat.forward, make nat.publish, make nat.publish",
 	},
 }
