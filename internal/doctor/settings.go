@@ -43,7 +43,7 @@ func bridgeFilter(h host) []Finding {
 		f.Advice = "Nothing; modprobe br_netfilter if rules of your own should see these frames."
 	case value == "1":
 		f.Seen = "sysctl " + call
-		f.Say = "br_netfilter is on: what containers of one network send each other passes iptables, too, foreign rules included. cnet's jump passes it."
+		f.Say = "br_netfilter is on: what containers of one network send each other passes iptables, too, foreign rules included. cnet's own rules let it pass."
 		f.Advice = "Nothing; sysctl -w " + call + "=0 if it should not."
 	default:
 		return nil

@@ -109,13 +109,15 @@ type crash struct {
 	onward bool
 	// down: it leaves nothing of which check could say that it holds.
 	down bool
+
+	backend string
 }
 
 // TestCrash kills each command at its points, and compares the host with one on
 // which nothing was cut off. It also has the command fail there, or sends it a
 // SIGINT or SIGTERM. If the test may take long it does each of these at every
 // point, over all backends; otherwise the killing and one of the three at every
-// third, and not over the legacy iptables.
+// third, over nftables every sixth, and not over the legacy iptables.
 func TestCrash(t *testing.T) {
 	quick(t)
 	t.Run("command", func(t *testing.T) {
@@ -125,7 +127,7 @@ func TestCrash(t *testing.T) {
 				if backend == viaLegacy && !long() {
 					continue
 				}
-				c.name = over(c.name, backend)
+				c.name, c.backend = over(c.name, backend), backend
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					hosttest.Run(t, func(t *testing.T) { useBackend(t, backend); c.run(t) })
@@ -193,8 +195,11 @@ func (c crash) run(t *testing.T) {
 	x.after = look(t)
 	x.restore()
 	step, acts := 3, []string{"fail", "int", "term"}
-	if long() {
+	switch {
+	case long():
 		step = 1
+	case x.backend == viaNftables:
+		step = 6
 	}
 	for i := 1 + len(x.typed)%step; i <= x.points; i += step {
 		x.kill(i)

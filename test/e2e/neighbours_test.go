@@ -53,7 +53,7 @@ func TestNeighbours(t *testing.T) {
 func rowsToRun() (list []beside) {
 	short := map[string][]string{
 		viaLegacy:   {"nobody", "foreign-rules"},
-		viaNftables: {"nobody", "foreign-rules", "forward-drop", "docker-28", "nftables-conf", "firewalld-rules"},
+		viaNftables: {"nobody", "docker-28", "nftables-conf"},
 	}
 	for _, b := range besides {
 		list = append(list, b.over(viaIptables))
