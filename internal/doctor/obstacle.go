@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/topology"
@@ -28,7 +29,7 @@ func Obstacles(ctx context.Context, networks []topology.Network) ([]Obstacle, er
 		return nil, nil
 	}
 	routes, err1 := route.All(ctx)
-	chains, err2 := readChains(ctx)
+	chains, err2 := readChains(ctx, slices.ContainsFunc(networks, func(n topology.Network) bool { return n.IPv6 }))
 	h := host{own: Own{Topology: topology.Topology{Networks: networks}}, routes: routes, chains: chains}
 	var list []Obstacle
 	for _, n := range networks {
@@ -72,12 +73,15 @@ func jumpsFirst(c nat.Chain, n topology.Network) bool {
 	return main && c.Table == "filter" && c.Name == "FORWARD" && n.Firewall != nat.Nftables
 }
 
-// readChains reads the chains of all tables of all programs.
-func readChains(ctx context.Context) ([]nat.Chain, error) {
+// readChains reads the chains of all tables of all programs. Those of iptables
+// cost a process for each family.
+func readChains(ctx context.Context, ipv6 bool) ([]nat.Chain, error) {
 	all, err := nat.NativeChains(ctx)
-	for _, ipv6 := range []bool{false, true} {
-		saved, problem := nat.SavedChains(ctx, ipv6)
-		all, err = append(all, saved...), errors.Join(err, problem)
+	saved, problem := nat.SavedChains(ctx, false)
+	all, err = append(all, saved...), errors.Join(err, problem)
+	if !ipv6 {
+		return all, err
 	}
-	return all, err
+	saved, problem = nat.SavedChains(ctx, true)
+	return append(all, saved...), errors.Join(err, problem)
 }
