@@ -317,7 +317,7 @@ var meddledFirewall = []meddling{
 	},
 	{name: "all flushed", sh: "iptables -F; iptables -X; iptables -t nat -F; iptables -t nat -X; iptables -t raw -F; iptables -t raw -X", cuts: "published calm-published",
 		finds: "firewall: absent Forwarded IPv4 packets pass cnet's chain CNET-FORWARD first.",
-		steps: "make nat.hook, make nat.forward, make nat.hook, make nat.masquerade, make nat.forward, make nat.masquerade, make nat.hook, make nat.hairpin, make nat.hook, make nat.loopback, make nat.publish, make nat.hairpin, make nat.loopback, make nat.publish",
+		steps: "make nat.hook, make nat.forward, make nat.hook, make nat.masquerade, make nat.forward, make nat.masquerade, make nat.hook, make nat.hairpin, make nat.hook, make nat.loopback, make nat.hairpin, make nat.loopback, make nat.publish, make nat.publish",
 	},
 	{name: "another set restored", sh: `iptables-restore <<-RULES
 		*filter
@@ -332,7 +332,7 @@ var meddledFirewall = []meddling{
 	},
 	{name: "all tables gone", sh: "nft flush ruleset", after: "iptables -S > /dev/null; ip6tables -S > /dev/null", cuts: "published calm-published",
 		finds: "firewall: absent Forwarded IPv4 packets pass cnet's chain CNET-FORWARD first.",
-		steps: "make nat.hook, make nat.forward, make nat.hook, make nat.masquerade, make nat.forward, make nat.masquerade, make nat.hook, make nat.hairpin, make nat.hook, make nat.loopback, make nat.publish, make nat.hairpin, make nat.loopback, make nat.publish",
+		steps: "make nat.hook, make nat.forward, make nat.hook, make nat.masquerade, make nat.forward, make nat.masquerade, make nat.hook, make nat.hairpin, make nat.hook, make nat.loopback, make nat.hairpin, make nat.loopback, make nat.publish, make nat.publish",
 	},
 }
 
