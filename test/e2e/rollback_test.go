@@ -64,7 +64,7 @@ var failures = []struct {
 		code: 1, says: "undone",
 	},
 	{
-		name: "no iptables", typed: "create db --network new --publish 8080:80", code: 8, says: "iptables",
+		name: "no iptables", typed: "create db --firewall iptables --publish 8080:80", code: 8, says: "iptables",
 		prefix: "unshare -m sh -e /run/hide",
 		obstacle: `
 			touch /run/none
