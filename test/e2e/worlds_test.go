@@ -195,7 +195,7 @@ func (k *kinds) done() {
 func (k *kinds) missing() (names []string) {
 	for _, name := range engine.Codec().Kinds() {
 		// What reset finds without a ledger has a kind of its own, which no ledger names.
-		if !k.list[name] && name != "nat.rule" {
+		if !k.list[name] && name != "nat.rule" && name != "nat.found" {
 			names = append(names, name)
 		}
 	}
