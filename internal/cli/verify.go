@@ -86,7 +86,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 		if host, err = verify.Look(ctx, t); err != nil {
 			return nil, err
 		}
-		list = f.asked(verify.Derive(t, host, len(names) > 0), names)
+		list = f.asked(verify.Derive(t, host, names...), names)
 		if len(list) == 0 {
 			return nil, nil
 		}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/cnetlab/cnet/internal/topology"
 )
@@ -47,9 +48,10 @@ func (h Host) called(ipv6 bool) []netip.Addr {
 const pairs = 17 * 16
 
 // Derive returns what the topology promises, of all pairs of containers. In a
-// crowd, unless all is set, a container calls only some others, spread over all,
-// so that everybody is called.
-func Derive(t topology.Topology, h Host, all bool) []Promise {
+// crowd a container calls only some others, spread over all, so that everybody is
+// called. Of names, if any are given, it is all pairs that one of them is in, and
+// what else is promised of all.
+func Derive(t topology.Topology, h Host, names ...string) []Promise {
 	d := deriver{topo: t, host: h}
 	for i := range t.Containers {
 		if c := &t.Containers[i]; c.Share == "" && len(c.Networks) > 0 {
@@ -57,11 +59,14 @@ func Derive(t topology.Topology, h Host, all bool) []Promise {
 		}
 	}
 	most := len(d.places)
-	if !all && most > 0 {
+	if len(names) == 0 && most > 0 {
 		most = max(1, pairs/most)
 	}
 	for i, c := range d.places {
 		callers := others(d.places, i, most)
+		if len(names) > 0 && !slices.Contains(names, c.Name) {
+			callers = slices.DeleteFunc(callers, func(k *topology.Container) bool { return !slices.Contains(names, k.Name) })
+		}
 		d.out(c)
 		d.direct(c, callers)
 		for _, p := range c.Publish {

@@ -42,7 +42,7 @@ func TestDerive(t *testing.T) {
 	}
 	for _, file := range files {
 		list := strings.TrimSuffix(file, ".yaml") + ".txt"
-		got := lines(Derive(load(t, file), lab, false))
+		got := lines(Derive(load(t, file), lab))
 		if *update {
 			if err := os.WriteFile(list, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
@@ -83,7 +83,7 @@ func lines(list []Promise) string {
 // A host without an uplink is called by its end of the cable to the outside.
 func TestDeriveWithoutUplink(t *testing.T) {
 	topo := load(t, "testdata/published.yaml")
-	got := lines(Derive(topo, Host{Near: lab.Near, Far: lab.Far}, false))
+	got := lines(Derive(topo, Host{Near: lab.Near, Far: lab.Far}))
 	for _, want := range []string{
 		"the outside to web's published 8080:80/tcp at 198.18.0.1:8080, seen as 198.18.0.2\n",
 		"the outside to web's published 8080:80/tcp at [fd77:198:18::1]:8080, seen as fd77:198:18::2\n",
@@ -100,7 +100,7 @@ func TestDeriveListeners(t *testing.T) {
 	h.Listens = map[string][]netip.AddrPort{"web": {
 		netip.MustParseAddrPort("[::]:5432"), netip.MustParseAddrPort("127.0.0.1:9999"), netip.MustParseAddrPort("10.77.0.2:7070"),
 	}}
-	got := lines(Derive(load(t, "testdata/bridge.yaml"), h, false))
+	got := lines(Derive(load(t, "testdata/bridge.yaml"), h))
 	for text, want := range map[string]bool{
 		"the outside to web at 10.77.0.2, tcp port 5432: closed\n": true,
 		"stranger to web at 10.77.0.2, tcp port 7070: closed\n":    true,
@@ -124,7 +124,7 @@ func TestDeriveCrowd(t *testing.T) {
 		ip = ip.Next()
 	}
 	calls, called := make(map[string]int), make(map[string]int)
-	for _, p := range Derive(topo, lab, false) {
+	for _, p := range Derive(topo, lab) {
 		if p.Vantage() == "container" && p.Proto == TCP && p.From != p.To && p.To != TheOutside {
 			calls[p.From]++
 			called[p.To]++
@@ -133,6 +133,30 @@ func TestDeriveCrowd(t *testing.T) {
 	for i := 0; i < n; i++ {
 		if c := fmt.Sprintf("c%03d", i); calls[c] != most || called[c] != most {
 			t.Errorf("%s calls %d and is called by %d, not %d", c, calls[c], called[c], most)
+		}
+	}
+}
+
+// TestDeriveOfNames holds what is derived of some to what is derived of all.
+func TestDeriveOfNames(t *testing.T) {
+	topo := load(t, "testdata/bridge.yaml")
+	var all []string
+	for _, c := range topo.Containers {
+		all = append(all, c.Name)
+	}
+	about := func(list []Promise, names []string) (some []Promise) {
+		for _, p := range list {
+			if p.About(names) {
+				some = append(some, p)
+			}
+		}
+		return some
+	}
+	for _, name := range all {
+		names := []string{name}
+		want, got := about(Derive(topo, lab, all...), names), about(Derive(topo, lab, name), names)
+		if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
+			t.Errorf("%s (-of all +of it):\n%s", name, diff)
 		}
 	}
 }
