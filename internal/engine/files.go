@@ -62,6 +62,9 @@ func rank(path string, t topology.Topology) int {
 	if c, err := t.Container(name); err == nil && kind == kinds()[1] && c.Share != "" {
 		return 2
 	}
+	if kind == kinds()[2] {
+		return 3
+	}
 	return 1
 }
 
@@ -102,6 +105,11 @@ func objects(s store.Store, t topology.Topology, only topology.Scope) map[string
 	for _, c := range t.Containers {
 		if only.Has("container " + c.Name) {
 			m[s.Object("containers", c.Name)] = containerFile{version, c}
+		}
+	}
+	for _, v := range t.Services {
+		if only.Has("service " + v.Name) {
+			m[s.Object("services", v.Name)] = serviceFile{version, v}
 		}
 	}
 	if len(t.Expect) > 0 {

@@ -38,6 +38,11 @@ type containerFile struct {
 	Container topology.Container `json:"container"`
 }
 
+type serviceFile struct {
+	Version int              `json:"version"`
+	Service topology.Service `json:"service"`
+}
+
 // expectFile holds what the user expects of who reaches whom.
 type expectFile struct {
 	Version int                    `json:"version"`
@@ -86,7 +91,7 @@ func (e *Engine) hint(path string, err error) error {
 }
 
 // kinds are the folders of the objects' files.
-func kinds() []string { return []string{"networks", "containers", "expect"} }
+func kinds() []string { return []string{"networks", "containers", "services", "expect"} }
 
 // readObject adds to t the object that the file at path tells of.
 func readObject(t *topology.Topology, path string, data []byte) error {
@@ -98,6 +103,13 @@ func readObject(t *topology.Topology, path string, data []byte) error {
 		}
 		t.Networks = append(t.Networks, f.Network)
 		return isNamed(path, f.Network.Name)
+	case "services":
+		var f serviceFile
+		if err := decode(path, data, &f, &f.Version); err != nil {
+			return err
+		}
+		t.Services = append(t.Services, f.Service)
+		return isNamed(path, f.Service.Name)
 	case "expect":
 		var f expectFile
 		err := decode(path, data, &f, &f.Version)

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -52,6 +53,9 @@ func Touched(before, after Topology) Scope {
 			}
 		}
 	}
+	for name := range differ(before.Services, after.Services, Service.name, sameService) {
+		s["service "+name] = true
+	}
 	if len(s) > 0 {
 		s[HostOwner] = true
 	}
@@ -99,6 +103,7 @@ func differ[T any](a, b []T, name func(T) string, same func(T, T) bool) map[stri
 
 func (n Network) name() string   { return n.Name }
 func (c Container) name() string { return c.Name }
+func (s Service) name() string   { return s.Name }
 
 func sameNetwork(a, b Network) bool { return reflect.DeepEqual(a, b) }
 
@@ -111,7 +116,7 @@ func sameEdge(a, b Network) bool {
 
 func sameContainer(a, b Container) bool {
 	return a.Name == b.Name && a.Netns == b.Netns && a.NetnsID == b.NetnsID && a.NetnsBoot == b.NetnsBoot &&
-		a.Share == b.Share && slices.Equal(a.Nameservers, b.Nameservers) && slices.Equal(a.Search, b.Search) &&
+		a.Share == b.Share && maps.Equal(a.Labels, b.Labels) && slices.Equal(a.Nameservers, b.Nameservers) && slices.Equal(a.Search, b.Search) &&
 		slices.EqualFunc(a.Networks, b.Networks, sameAttachment) && slices.Equal(a.Publish, b.Publish)
 }
 
@@ -119,3 +124,5 @@ func sameAttachment(a, b Attachment) bool {
 	return a.Network == b.Network && a.Interface == b.Interface && a.IP == b.IP && a.IP6 == b.IP6 && a.MAC == b.MAC &&
 		slices.Equal(a.Aliases, b.Aliases) && a.Leads() == b.Leads() && (a.DefaultRoute == nil) == (b.DefaultRoute == nil)
 }
+
+func sameService(a, b Service) bool { return reflect.DeepEqual(a, b) }

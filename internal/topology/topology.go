@@ -21,10 +21,11 @@ const (
 	ByPort   = "port"   // bridge ports are isolated: no br_netfilter on this host
 )
 
-// Topology is the whole document. Networks and containers are sorted by name.
+// Topology is the whole document. Networks, containers and services are sorted by name.
 type Topology struct {
 	Networks   []Network     `json:"networks,omitempty" yaml:"networks"`
 	Containers []Container   `json:"containers,omitempty" yaml:"containers"`
+	Services   []Service     `json:"services,omitempty" yaml:"services"`
 	Expect     []Expectation `json:"expect,omitempty" yaml:"expect"`
 }
 
@@ -49,6 +50,8 @@ type Network struct {
 	// RAUplinks are the host's links that learn their IPv6 routes from router
 	// advertisements, which forwarding would stop.
 	RAUplinks []string `json:"ra_uplinks,omitempty" yaml:"ra_uplinks"`
+	// DNS tells whether the gateway answers for the names of what is in the network; nil is true.
+	DNS *bool `json:"dns,omitempty" yaml:"dns"`
 	// Last is the address handed out last: the next search starts after it.
 	Last netip.Addr `json:"last,omitempty,omitzero" yaml:"last"`
 }
@@ -75,11 +78,13 @@ type Container struct {
 	// NetnsBoot is the boot in which NetnsID was that number (random(4)).
 	NetnsBoot string `json:"netns_boot,omitempty" yaml:"netns_boot"`
 	// Share names the container whose namespace this one joins.
-	Share       string       `json:"share,omitempty" yaml:"share"`
-	Nameservers []string     `json:"nameservers,omitempty" yaml:"nameservers"`
-	Search      []string     `json:"search,omitempty" yaml:"search"`
-	Networks    []Attachment `json:"networks,omitempty" yaml:"networks"`
-	Publish     []Port       `json:"publish,omitempty" yaml:"publish"`
+	Share       string   `json:"share,omitempty" yaml:"share"`
+	Nameservers []string `json:"nameservers,omitempty" yaml:"nameservers"`
+	Search      []string `json:"search,omitempty" yaml:"search"`
+	// Labels are words about the container, by which services choose it.
+	Labels   map[string]string `json:"labels,omitempty" yaml:"labels"`
+	Networks []Attachment      `json:"networks,omitempty" yaml:"networks"`
+	Publish  []Port            `json:"publish,omitempty" yaml:"publish"`
 }
 
 // Attachment is a container's place in a network.
@@ -142,6 +147,7 @@ func (c *Container) Main() *Attachment {
 func (t *Topology) Sort() {
 	slices.SortFunc(t.Networks, func(a, b Network) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(t.Containers, func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(t.Services, func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Clone returns a copy that shares nothing with t.
@@ -149,6 +155,7 @@ func (t Topology) Clone() Topology {
 	c := Topology{
 		Networks:   append([]Network(nil), t.Networks...),
 		Containers: append([]Container(nil), t.Containers...),
+		Services:   append([]Service(nil), t.Services...),
 		Expect:     append([]Expectation(nil), t.Expect...),
 	}
 	for i := range c.Containers {
