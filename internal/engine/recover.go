@@ -33,7 +33,7 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err := e.within(f.Files); err != nil {
 		return damaged(path, err)
 	}
-	if f.Keep {
+	if f.Keep && !committed {
 		return e.goOn(ctx, f, steps, boot)
 	}
 	finish := committed || breaks(steps)
@@ -66,7 +66,7 @@ func (e *Engine) goOn(ctx context.Context, f journalFile, steps []fact.Step, boo
 	if err != nil {
 		return err
 	}
-	if err := e.record(s, s.topo, e.left(ctx, s, steps)); err != nil {
+	if err := errors.Join(e.Store.Tidy(), e.record(s, s.topo, e.left(ctx, s, steps))); err != nil {
 		return err
 	}
 	if s, err = e.load(); err != nil {

@@ -221,14 +221,29 @@ func (e *Engine) mend(ctx context.Context, k task, s state, there []fact.Fact, c
 	if len(failed) > 0 || len(done) < len(steps) {
 		made = stillThere(context.WithoutCancel(ctx), append(there, made...))
 	}
-	err = e.record(s, c.After, made)
-	if err == nil {
-		err = e.Store.End()
-	}
-	if err != nil {
+	if err := e.conclude(k, s, c.After, steps, made); err != nil {
 		return c, explainFailure(k.what, err)
 	}
 	return c, unmended(ctx, k.what, len(done), failed)
+}
+
+// conclude writes the files of a repair whose kernel part is over. They stand in
+// the journal first: of an object and its backup one could be written and not the other.
+func (e *Engine) conclude(k task, s state, after topology.Topology, steps []fact.Step, made []fact.Fact) error {
+	files, err := e.recorded(s, after, made)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return e.Store.End()
+	}
+	if err := e.begin(journal{What: k.what, Steps: steps, Files: files, Keep: true, Firewall: k.firewall}); err != nil {
+		return err
+	}
+	if err := e.Store.Stage(files); err != nil {
+		return err
+	}
+	return e.save(files)
 }
 
 // attempt does what it can of a plan, in a journal that stays. What others take

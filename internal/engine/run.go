@@ -222,13 +222,18 @@ func stillThere(ctx context.Context, facts []fact.Fact) (there []fact.Fact) {
 
 // record makes the files say what stands, and of which topology.
 func (e *Engine) record(s state, after topology.Topology, made []fact.Fact) error {
-	there := s
-	there.topo, there.made = after, inOrder(made, s.compile(after).Facts)
-	files, err := e.files(s, there)
+	files, err := e.recorded(s, after, made)
 	if err != nil {
 		return err
 	}
 	return e.Store.Apply(files)
+}
+
+// recorded are the files that say what stands, and of which topology.
+func (e *Engine) recorded(s state, after topology.Topology, made []fact.Fact) ([]store.File, error) {
+	there := s
+	there.topo, there.made = after, inOrder(made, s.compile(after).Facts)
+	return e.files(s, there)
 }
 
 // undo takes steps back, and what went by itself with them, and says how many.
