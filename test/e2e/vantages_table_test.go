@@ -12,7 +12,8 @@ type vantage struct {
 	answer string
 	// held says that nothing but a rule of cnet's keeps an answer from coming.
 	held bool
-	// refused says that the caller is told so at once.
+	// refused says that a caller over TCP is told so at once. (Over UDP it is told
+	// by ICMP, of which the kernel sends little.)
 	refused bool
 	sees dual // the client's address as the server must see it; zero: any
 	// unless names a column where it is the other way round, and note says why.
