@@ -12,13 +12,7 @@ import (
 func (c *compiler) hosts(k Container) string {
 	var b strings.Builder
 	b.WriteString(ownedBy(k) + "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
-	at := k.Networks
-	if k.Share != "" {
-		if owner, err := c.topo.Container(k.Share); err == nil {
-			at = owner.Networks
-		}
-	}
-	for _, a := range at {
+	for _, a := range c.holder(k).Networks {
 		names := strings.Join(append([]string{k.Name}, a.Aliases...), " ")
 		fmt.Fprintf(&b, "%s\t%s\n", a.IP, names)
 		if a.IP6.IsValid() {
