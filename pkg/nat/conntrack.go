@@ -20,9 +20,18 @@ import (
 // has an end, and goes on as it began.
 func moveFlows(ctx context.Context, verb fact.Verb, values []value) error {
 	ports := make(map[uint8][]Publish)
+	var ends []Endpoint
 	for _, v := range values {
+		if e, ok := v.(Endpoint); ok && e.movesFlows(verb) {
+			ends = append(ends, e)
+		}
 		if p, ok := v.(Publish); ok && p.movesFlows(verb) {
 			ports[p.inet()] = append(ports[p.inet()], p)
+		}
+	}
+	for _, e := range ends {
+		if err := forget(kind{e.inet(), unix.IPPROTO_UDP}, e.leads); err != nil {
+			return fmt.Errorf("forget the flows to %s: %w", e.Front, err)
 		}
 	}
 	for family, list := range ports {
@@ -46,8 +55,8 @@ func (p Publish) movesFlows(verb fact.Verb) bool {
 	return p.Proto == "udp" && !(p.Inherited && verb == fact.Break)
 }
 
-func (p Publish) inet() uint8 {
-	if p.IPv6 {
+func (o On) inet() uint8 {
+	if o.IPv6 {
 		return unix.AF_INET6
 	}
 	return unix.AF_INET

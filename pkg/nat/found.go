@@ -66,10 +66,8 @@ func (f Found) object() nftObject {
 	case "map":
 		return nftSet{name: f.Name, data: nftTypes{typeVerdict}}
 	case "element":
-		for _, s := range knownSets() {
-			if s.name == f.Name {
-				return nftElement{set: s, key: s.fields(f.Low, f.End)}
-			}
+		if s, ok := setNamed(knownSets(), f.Name); ok {
+			return nftElement{set: s, key: s.fields(f.Low, f.End)}
 		}
 	}
 	return nftNumbered{f.Name, f.Handle}

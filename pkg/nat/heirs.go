@@ -31,11 +31,15 @@ func Heirs(f fact.Fact) []fact.Key {
 }
 
 // Inherited is f as it is to be broken where it has an heir: the flows to a
-// published port go on, because the heir leads them to the same place.
+// published port or a service go on, because the heir leads them to the same place.
 func Inherited(f fact.Fact) fact.Fact {
-	if p, ok := f.(Publish); ok {
-		p.Inherited = true
-		return p
+	switch f := f.(type) {
+	case Publish:
+		f.Inherited = true
+		return f
+	case Endpoint:
+		f.Inherited = true
+		return f
 	}
 	return f
 }

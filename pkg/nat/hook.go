@@ -15,6 +15,9 @@ const (
 	chainPostrouting = "CNET-POSTROUTING" // nat: masquerade
 	chainPublish     = "CNET-PUBLISH"     // nat: published ports
 	chainRaw         = "CNET-RAW"         // raw: what no container may send
+	chainService     = "CNET-SERVICE"     // nat: what the siblings call a service by
+	chainServiceOut  = "CNET-SERVICE-OUT" // nat: the same for the host
+	chainRefuse      = "CNET-REFUSE"      // filter: what the host calls in vain
 )
 
 // The roles of a [Hook].
@@ -23,6 +26,7 @@ const (
 	RolePostrouting = "postrouting"
 	RolePublish     = "publish"
 	RoleLoopback    = "loopback"
+	RoleService     = "service"
 	RoleTable       = "table" // of nftables only: the table that the others stand in
 )
 
@@ -85,6 +89,9 @@ func (h Hook) Say() string {
 		}
 		return fmt.Sprintf("Arriving %s packets pass cnet's chain %s before anything else.", h.family(), chainRaw)
 	}
+	if h.Role == RoleService {
+		return fmt.Sprintf("New %s connections to services pass cnet's chains %s and, of the host, %s.", h.family(), chainService, chainServiceOut)
+	}
 	return fmt.Sprintf("The host has cnet's %s chains for %q.", h.family(), h.Role)
 }
 
@@ -102,6 +109,8 @@ func (h Hook) Why() string {
 		return "Containers would reach nothing beyond the host: source addresses are rewritten here, on the way out."
 	case RolePublish:
 		return "Published ports would not answer: destinations are rewritten here, on arrival and for the host's own connections."
+	case RoleService:
+		return "The address of a service is on no link: calls to it are rewritten here, on arrival and for the host's own."
 	case RoleLoopback:
 		if h.IPv6 {
 			return "Published ports would not answer by ::1, which is what localhost often means."
@@ -149,6 +158,15 @@ func (h Hook) iptables() []Rule {
 			h.chain("nat", chainPublish),
 			h.enter("nat", "PREROUTING", h.outer()+" -m addrtype --dst-type LOCAL", chainPublish),
 			h.enter("nat", "OUTPUT", h.inner()+" -m addrtype --dst-type LOCAL", chainPublish),
+		}
+	case RoleService:
+		return []Rule{
+			h.chain("nat", chainService),
+			h.chain("nat", chainServiceOut),
+			h.chain("filter", chainRefuse),
+			h.enter("nat", "PREROUTING", "", chainService),
+			h.enter("nat", "OUTPUT", "", chainServiceOut),
+			h.enter("filter", "OUTPUT", "", chainRefuse),
 		}
 	case RoleLoopback:
 		if h.IPv6 {

@@ -80,7 +80,8 @@ func (iptablesBackend) exchange(ctx context.Context, gone, come []value) error {
 		return err
 	}
 	for _, ipv6 := range []bool{false, true} {
-		err := restore(ctx, ipv6, append(breakLines(rulesOf(gone, ipv6)), makeLines(rulesOf(come, ipv6))...))
+		old, anew := staying(rulesOf(gone, ipv6), rulesOf(come, ipv6))
+		err := restore(ctx, ipv6, append(breakLines(old), makeLines(anew)...))
 		if err == nil {
 			continue
 		}
@@ -91,6 +92,28 @@ func (iptablesBackend) exchange(ctx context.Context, gone, come []value) error {
 		return err
 	}
 	return nil
+}
+
+// staying leaves the chains out that go and come, and what leads to them: they
+// stay, and what is in them is exchanged. iptables-nft would not delete a chain
+// and make one of its name in one transaction.
+func staying(gone, come []Rule) (old, anew []Rule) {
+	was, is := idsOf(gone), idsOf(come)
+	stays := func(r Rule) bool {
+		if chain := r.On.chain(r.Table, r.Chain).id(); !r.isChain() && was[chain] && is[chain] {
+			return false // it may stand elsewhere among its neighbours
+		}
+		return was[r.id()] && is[r.id()]
+	}
+	return slices.DeleteFunc(slices.Clone(gone), stays), slices.DeleteFunc(slices.Clone(come), stays)
+}
+
+func idsOf(rules []Rule) map[string]bool {
+	ids := make(map[string]bool, len(rules))
+	for _, r := range rules {
+		ids[r.id()] = true
+	}
+	return ids
 }
 
 // breakWhatIs deletes those of the rules that stand: one that is gone already

@@ -15,8 +15,9 @@ import (
 // a chain of its own where it has more to say.
 type nftBackend struct{}
 
-// available asks the kernel for the generation of its rules: a kernel without
-// nf_tables does not know what that is. Who may not ask learns so later.
+// available asks the kernel for its tables: one without nf_tables does not know
+// what that is. Who may not ask learns so later, and tables that others change
+// meanwhile are tables.
 func (nftBackend) available(bool) error {
 	l, err := openNft()
 	if err != nil {
@@ -24,7 +25,7 @@ func (nftBackend) available(bool) error {
 	}
 	defer l.close()
 	err = l.dump(nftMessage{kind: unix.NFT_MSG_GETTABLE}, func([]byte) {})
-	if errors.Is(err, unix.EPERM) {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, errInterrupted) {
 		return nil
 	}
 	if errors.Is(err, unix.EINVAL) { // there is no such subsystem

@@ -73,9 +73,10 @@ func (l *nftLink) readOnce() (*nftState, error) {
 	if err == nil {
 		err = l.each(unix.NFT_MSG_GETSET, unix.NFTA_SET_TABLE, s.addSet)
 	}
-	for _, set := range knownSets() {
-		if s.sets[set.name] != nil && err == nil {
-			err = l.elements(set, s.sets[set.name])
+	known := knownSets()
+	for name, into := range s.sets {
+		if set, ok := setNamed(known, name); ok && err == nil {
+			err = l.elements(set, into)
 		}
 	}
 	return s, err

@@ -13,7 +13,7 @@ import (
 // somebody else's would drop. nf_tables has only guards: to accept in one base
 // chain keeps no other from dropping.
 func (f Forward) nftables() (list []nftObject) {
-	many, note := strings.HasSuffix(f.Iface, "+"), "cnet "+f.Network
+	many, note := many(f.Iface), "cnet "+f.Network
 	family, links := f.familyField(), linkField(f.Iface)
 	guard := func(set nftSet, chain string) {
 		list = append(list, nftElement{set: set, key: nftFields{family, links}, jump: chain, note: note})
@@ -35,6 +35,9 @@ func (f Forward) nftables() (list []nftObject) {
 	}
 	return list
 }
+
+// many reports whether a pattern is of all links whose names begin alike.
+func many(iface string) bool { return strings.HasSuffix(iface, "+") }
 
 func (m Masquerade) nftables() []nftObject {
 	chain, note := m.named("masquerade")+"-"+m.Network, "cnet "+m.Network

@@ -22,6 +22,7 @@ var (
 	typeProto   = nftType{"inet_proto", 12, 1}
 	typePort    = nftType{"inet_service", 13, 2}
 	typeLink    = nftType{"ifname", 41, unix.IFNAMSIZ}
+	typeSlot    = nftType{"numgen inc mod 2", 4, 4} // a whole number, which nft(8) names by what makes one
 	typeVerdict = nftType{"verdict", 0xffffff00, 0}
 )
 
@@ -79,7 +80,11 @@ func (s nftSet) words(verb string) []string {
 }
 
 func (s nftSet) addWords() []string {
-	spec := "type " + s.key.String()
+	spec := "type "
+	if s.drawn() {
+		spec = "typeof "
+	}
+	spec += s.key.String()
 	if len(s.data) > 0 {
 		spec += " : " + s.data.String()
 	}
@@ -136,6 +141,9 @@ func (s nftSet) add() nftChange {
 	if s.counter {
 		counter := attrs(nil).text(unix.NFTA_EXPR_NAME, "counter").nest(unix.NFTA_EXPR_DATA, nil)
 		body = body.nest(nftaSetExpr, counter)
+	}
+	if s.drawn() {
+		body = body.add(unix.NFTA_SET_USERDATA, drawnData())
 	}
 	return changeOf(s, unix.NFT_MSG_NEWSET, nftAdd, body)
 }

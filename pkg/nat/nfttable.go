@@ -2,6 +2,7 @@ package nat
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -135,6 +136,8 @@ func (h Hook) nftables() []nftObject {
 			nftRule{"output", []nftPart{v4.only(), fibLocal(), jump(v4.named("publish"))}, ""},
 			nftRule{"output", []nftPart{v6.loopback("daddr", expr.CmpOpNeq), fibLocal(), jump(v6.named("publish"))}, ""},
 		)
+	case RoleService:
+		return serviceObjects(v4, v6)
 	case RoleLoopback:
 		return []nftObject{
 			loopbackLinks(),
@@ -159,6 +162,8 @@ func (h Hook) sayNft() string {
 		return "New connections that leave pass cnet's chain postrouting " + of + ", which knows its networks by their addresses."
 	case RolePublish:
 		return "New connections to an address of the host are looked up in cnet's maps of published ports, " + of + "."
+	case RoleService:
+		return "New connections to services are looked up in cnet's maps of services, " + of + "."
 	case RoleLoopback:
 		return "Packets from and to 127.0.0.0/8 pass cnet's chains loopback-in and loopback-out " + of + "."
 	}
@@ -176,14 +181,24 @@ func (o On) publishing() []nftObject {
 	}
 }
 
-// knownSets are those of all roles.
-func knownSets() (sets []nftSet) {
-	for _, role := range []string{RoleForward, RolePostrouting, RolePublish, RoleLoopback} {
+// knownSets are those of all roles, by name.
+func knownSets() map[string]nftSet {
+	sets := make(map[string]nftSet)
+	for _, role := range []string{RoleForward, RolePostrouting, RolePublish, RoleLoopback, RoleService} {
 		for _, o := range (Hook{Role: role}).nftables() {
 			if s, ok := o.(nftSet); ok {
-				sets = append(sets, s)
+				sets[s.name] = s
 			}
 		}
 	}
 	return sets
+}
+
+// setNamed is the set of a name, if cnet makes one of that name.
+func setNamed(known map[string]nftSet, name string) (nftSet, bool) {
+	s, ok := known[name]
+	if strings.HasPrefix(name, "pick4-") || strings.HasPrefix(name, "pick6-") {
+		return picks(name), true
+	}
+	return s, ok
 }

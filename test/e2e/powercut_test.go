@@ -24,12 +24,18 @@ var powerCuts = []crash{
 // outlives the reboot, with the journal in it.
 func TestPowerCut(t *testing.T) {
 	quick(t)
-	for _, c := range powerCuts {
-		c := c
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			hosttest.Run(t, c.powerCut)
-		})
+	for i, c := range powerCuts {
+		for j, backend := range []string{viaIptables, viaNftables} {
+			if !long() && i%2 != j {
+				continue
+			}
+			c, backend := c, backend
+			c.name = over(c.name, backend)
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				hosttest.Run(t, func(t *testing.T) { useBackend(t, backend); c.powerCut(t) })
+			})
+		}
 	}
 }
 

@@ -1,0 +1,192 @@
+package nat
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/cnetlab/cnet/pkg/fact"
+)
+
+// Balance is the fact that the new connections to a service are shared out among
+// its endpoints, in proportion to their weights. By hand, for three alike:
+//
+//	iptables -t nat -N CNET-SVC-6DQ2WOJK
+//	iptables -t nat -A CNET-SVC-6DQ2WOJK -m statistic --mode random --probability 0.3333 -j CNET-END-RX4C2AMZ
+//	iptables -t nat -A CNET-SVC-6DQ2WOJK -m statistic --mode random --probability 0.5 -j CNET-END-TSZ5ZB4I
+//	iptables -t nat -A CNET-SVC-6DQ2WOJK -j CNET-END-J2OXQ4RW
+//	iptables -t nat -A CNET-SERVICE -i br0 -d 10.76.0.1 -p tcp --dport 80 -j CNET-SVC-6DQ2WOJK
+//	iptables -t nat -A CNET-SERVICE-OUT -d 10.76.0.1 -p tcp --dport 80 -j CNET-SVC-6DQ2WOJK
+//
+// A rule is asked only for what the ones before it left, so each probability is
+// that of the endpoint among those that are left: with a third for all, two of
+// nine connections would find none. With exact shares the rules count instead.
+// With nf_tables one number is drawn and looked up:
+//
+//	nft add map inet cnet pick4-web-tcp-80 { typeof numgen inc mod 2 : verdict; flags interval; }
+//	nft add rule inet cnet service4-web-tcp-80 numgen random mod 3 vmap @pick4-web-tcp-80
+//	nft add element inet cnet services4 { "br0" . 10.76.0.1 . tcp . 80 : jump service4-web-tcp-80 }
+//
+// The tables see the first packet of a connection only: one that stands stays
+// with its endpoint, whatever becomes of the shares. Who may call are the siblings,
+// by their links, the host itself and, where the service is published, who calls
+// the host. Needs the [Hook] "service" and the [Endpoint]s; published, the hook
+// "publish" too.
+type Balance struct {
+	On
+	Front
+	Iface   string     `json:"iface"` // the siblings' links: a bridge, or "cnet-lab+" for all cables of a ptp network
+	Publish []HostPort `json:"publish,omitempty"`
+	Shares  []Share    `json:"shares"`
+	Exact   bool       `json:"exact,omitempty"` // in turn, not by chance
+	// Affinity is for how many seconds a client keeps its endpoint; 0: not at all.
+	// With nf_tables it keeps it for good, while the shares stay.
+	Affinity int `json:"affinity,omitempty"`
+}
+
+// HostPort is a port of the host that leads to a service.
+type HostPort struct {
+	IP   netip.Addr `json:"ip"` // zero: any address of the host
+	Port uint16     `json:"port"`
+}
+
+// Share is what a container is given of the connections, in proportion to the
+// weights of all.
+type Share struct {
+	Container string `json:"container"`
+	Weight    int    `json:"weight"` // more than 0
+}
+
+// Key is the front.
+func (b Balance) Key() fact.Key { return b.key("nat.balance", b.name()) }
+
+// Needs are the hooks that its rules need, and the endpoints.
+func (b Balance) Needs() []fact.Key {
+	keys := b.hooks(RoleService)
+	if len(b.Publish) > 0 {
+		keys = append(keys, b.hooks(RolePublish)...)
+	}
+	for _, s := range b.Shares {
+		keys = append(keys, b.endpoint(s.Container).Key())
+	}
+	return keys
+}
+
+func (b Balance) endpoint(container string) Endpoint {
+	return Endpoint{On: b.On, Front: b.Front, Container: container}
+}
+
+// Say names the shares.
+func (b Balance) Say() string {
+	list := make([]string, len(b.Shares))
+	for i, s := range b.Shares {
+		list[i] = s.Container
+		if len(b.Shares) > 1 {
+			list[i] = fmt.Sprintf("%s %d", s.Container, s.Weight)
+		}
+	}
+	return fmt.Sprintf("New connections to %s %s %s.", b.Front, b.manner(), strings.Join(list, ", "))
+}
+
+func (b Balance) manner() string {
+	if len(b.Shares) == 1 {
+		return "are given to"
+	}
+	how := "by chance"
+	switch {
+	case b.Affinity > 0:
+		how = "by the client's address"
+	case b.Exact:
+		how = "in turn"
+	}
+	return fmt.Sprintf("are shared %s, of %d:", how, b.sum())
+}
+
+func (b Balance) sum() (n int) {
+	for _, s := range b.Shares {
+		n += s.Weight
+	}
+	return n
+}
+
+// Why is what breaks without it.
+func (b Balance) Why() string {
+	return "The service's address is on no link: without a rule that leads to its backends nobody answers there."
+}
+
+// Probe looks for the rules.
+func (b Balance) Probe(ctx context.Context) (fact.Truth, error) { return probe(ctx, b) }
+
+// Make adds the rules.
+func (b Balance) Make(ctx context.Context) error { return b.MakeAll(ctx, []fact.Fact{b}) }
+
+// Break deletes the rules.
+func (b Balance) Break(ctx context.Context) error { return b.BreakAll(ctx, []fact.Fact{b}) }
+
+// Mend sets right what is missing, or in another order.
+func (b Balance) Mend(ctx context.Context) error { return mend(ctx, b) }
+
+// Commands are the same by hand.
+func (b Balance) Commands(v fact.Verb) []fact.Command { return commands(v, b) }
+
+func (b Balance) iptables() []Rule {
+	if b.sum() == 0 {
+		return nil
+	}
+	chain := short("CNET-SVC-", b.name())
+	rules := append([]Rule{b.chain("nat", chain)}, b.choices(chain)...)
+	to := fmt.Sprintf("-d %s -p %s --dport %d", single(b.VIP), b.Proto, b.Port)
+	rules = append(rules,
+		b.rule("nat", chainService, "-i "+b.Iface+" "+to, b.note(), chain),
+		b.rule("nat", chainServiceOut, to, b.note(), chain))
+	for _, p := range b.Publish {
+		words := fmt.Sprintf("-p %s --dport %d", b.Proto, p.Port)
+		if p.IP.IsValid() && !p.IP.IsUnspecified() {
+			words = "-d " + p.IP.String() + " " + words
+		}
+		rules = append(rules, b.rule("nat", chainPublish, words, b.note(), chain))
+	}
+	return rules
+}
+
+// single is an address as iptables writes it where a prefix may stand.
+func single(ip netip.Addr) string { return netip.PrefixFrom(ip, ip.BitLen()).String() }
+
+// choices are the rules of the chain that chooses. The last takes what is left;
+// it is that of the largest share, which needs the most rules where they count.
+func (b Balance) choices(chain string) (rules []Rule) {
+	add := func(words string, s Share) {
+		rules = append(rules, b.rule("nat", chain, words, "", b.endpoint(s.Container).chain()))
+	}
+	if b.Affinity > 0 {
+		for _, s := range b.Shares {
+			add(b.recent(fmt.Sprintf("--rcheck --seconds %d --reap", b.Affinity), b.endpoint(s.Container).chain()), s)
+		}
+	}
+	shares, left := b.rising(), b.sum()
+	for i, s := range shares {
+		switch {
+		case i == len(shares)-1:
+			add("", s)
+		case !b.Exact:
+			add(fmt.Sprintf("-m statistic --mode random --probability %.11f", chance(s.Weight, left)), s)
+		case left%s.Weight == 0:
+			add(nth(left/s.Weight), s)
+		default:
+			for n := 0; n < s.Weight; n++ {
+				add(nth(left-n), s)
+			}
+		}
+		left -= s.Weight
+	}
+	return rules
+}
+
+func nth(n int) string { return fmt.Sprintf("-m statistic --mode nth --every %d --packet 0", n) }
+
+// chance is weight of left as the kernel keeps it, in units of 2^-31.
+func chance(weight, left int) float64 {
+	const unit = 1 << 31
+	return float64((int64(weight)*unit+int64(left)/2)/int64(left)) / unit
+}

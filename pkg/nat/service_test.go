@@ -1,0 +1,108 @@
+package nat_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/cnetlab/cnet/internal/hosttest"
+	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
+)
+
+// serviceOn are the facts of a service with its endpoints, without the hooks.
+func serviceOn(on nat.On, name, proto string, exact bool, affinity int, weights ...int) []fact.Fact {
+	f := nat.Front{Service: name, VIP: netip.MustParseAddr("10.76.0.1"), Proto: proto, Port: 80}
+	to := netip.MustParseAddr("10.77.0.2")
+	if on.IPv6 {
+		f.VIP, to = netip.MustParseAddr("fd76::1"), netip.MustParseAddr("fd77::2")
+	}
+	b := nat.Balance{On: on, Front: f, Iface: "cnet-lab", Exact: exact, Affinity: affinity,
+		Publish: []nat.HostPort{{Port: 8080}, {IP: f.VIP.Prev(), Port: 8081}}}
+	facts := []fact.Fact{nat.Refuse{On: on, Service: name, VIP: f.VIP}}
+	for i, w := range weights {
+		c := fmt.Sprintf("c%d", i+1)
+		b.Shares = append(b.Shares, nat.Share{Container: c, Weight: w})
+		facts = append(facts, nat.Endpoint{On: on, Front: f, Container: c, To: to, ToPort: 8080, Affinity: affinity})
+		to = to.Next()
+	}
+	return append(facts, b)
+}
+
+func serviceHooks(on nat.On) (facts []fact.Fact) {
+	for _, role := range []string{nat.RoleForward, nat.RolePublish, nat.RoleService} {
+		for _, h := range nat.Hooks(on, role) {
+			facts = append(facts, h)
+		}
+	}
+	return fact.Unique(facts)
+}
+
+func TestServiceTwoWorlds(t *testing.T) {
+	each(t, func(t *testing.T) { serviceTwoWorlds(t, ip4, ip6) })
+}
+
+func TestNftServiceTwoWorlds(t *testing.T) {
+	inNft(t, func(t *testing.T) { serviceTwoWorlds(t, nft4, nft6) })
+}
+
+func serviceTwoWorlds(t *testing.T, ons ...nat.On) {
+	for _, on := range ons {
+		for _, s := range [][]fact.Fact{
+			nil,
+			serviceOn(on, "web", "tcp", false, 0, 1),
+			serviceOn(on, "web", "tcp", false, 0, 1, 1, 1, 1, 1),
+			serviceOn(on, "dns", "udp", false, 0, 60, 30, 10),
+			serviceOn(on, "web", "tcp", true, 0, 1, 1, 1, 1, 1),
+			serviceOn(on, "web", "tcp", true, 0, 33, 67),
+			serviceOn(on, "web", "tcp", false, 10800, 2, 1),
+		} {
+			hosttest.TwoWorlds(t, append(serviceHooks(on), s...)...)
+		}
+	}
+}
+
+// Weights, members and all else of a service change in one transaction.
+func TestServiceExchange(t *testing.T) {
+	each(t, func(t *testing.T) { serviceExchange(t, ip4, ip6) })
+}
+
+func TestNftServiceExchange(t *testing.T) {
+	inNft(t, func(t *testing.T) { serviceExchange(t, nft4, nft6) })
+}
+
+func serviceExchange(t *testing.T, ons ...nat.On) {
+	for _, on := range ons {
+		ctx := context.Background()
+		hooks := serviceHooks(on)
+		run := func(p fact.Plan) {
+			t.Helper()
+			if _, err := fact.Run(ctx, p.Steps, fact.Observer{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var now []fact.Fact
+		for _, next := range [][]fact.Fact{
+			serviceOn(on, "web", "tcp", false, 0, 1, 1),
+			serviceOn(on, "web", "tcp", false, 0, 95, 5),
+			serviceOn(on, "web", "tcp", true, 0, 6, 3, 1),
+			serviceOn(on, "web", "tcp", true, 0, 1, 3, 6),
+			serviceOn(on, "web", "tcp", false, 60, 1, 1),
+			serviceOn(on, "web", "tcp", false, 0, 1),
+		} {
+			next = append(hooks[:len(hooks):len(hooks)], next...)
+			run(fact.Diff(now, next))
+			for _, f := range next {
+				if truth, err := f.Probe(ctx); err != nil || truth.State != fact.Holds {
+					t.Errorf("%s: %v, %v", f.Say(), truth, err)
+				}
+			}
+			if stray, err := nat.Stray(ctx, next); err != nil || len(stray) > 0 {
+				t.Errorf("stray: %v, %v", stray, err)
+			}
+			now = next
+		}
+		run(fact.Diff(now, nil))
+	}
+}
