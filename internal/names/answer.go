@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/miekg/dns"
 )
 
@@ -61,7 +62,7 @@ func (z *Zone) fill(v *view, reply *dns.Msg, q dns.Question) bool {
 	switch {
 	case n == 0:
 		return false
-	case labels[n-1] == Domain:
+	case labels[n-1] == topology.Domain:
 		z.inDomain(v, reply, q, labels[:n-1])
 	case n == 1:
 		r := v.find([]byte(labels[0]), nil)
@@ -147,8 +148,8 @@ func address(name string, ttl uint32, ip netip.Addr) dns.RR {
 // the absence of a name may be remembered (RFC 2308).
 func (z *Zone) soa(ttl uint32) *dns.SOA {
 	return &dns.SOA{
-		Hdr: dns.RR_Header{Name: Domain + ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttl},
-		Ns:  Domain + ".", Mbox: "nobody.invalid.", Serial: z.serial,
+		Hdr: dns.RR_Header{Name: topology.Domain + ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttl},
+		Ns:  topology.Domain + ".", Mbox: "nobody.invalid.", Serial: z.serial,
 		Refresh: 3600, Retry: 600, Expire: 86400, Minttl: ttl,
 	}
 }

@@ -129,10 +129,7 @@ func backends(t topology.Topology, s topology.Service) (addrs []netip.Addr) {
 		if !ready || !named && !chosen(k.Labels, s.Selector) {
 			continue
 		}
-		stack := k
-		if owner, err := t.Container(k.Share); err == nil {
-			stack = owner
-		}
+		stack := t.Stack(*k)
 		if a := stack.Attachment(s.Network); a != nil {
 			addrs = append(addrs, valid(a.IP, a.IP6)...)
 		}

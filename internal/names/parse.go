@@ -3,6 +3,7 @@ package names
 import (
 	"encoding/binary"
 
+	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/miekg/dns"
 )
 
@@ -54,7 +55,7 @@ func labels(q, text []byte) (name, network []byte, end int, ok bool) {
 		at += 1 + length
 	}
 	last := max(n-1, 0)
-	switch domain := string(labels[last]) == Domain; {
+	switch domain := string(labels[last]) == topology.Domain; {
 	case domain && n == 1, !domain && n == len(labels):
 		return nil, nil, 0, false
 	case domain:

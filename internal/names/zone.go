@@ -5,10 +5,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-)
 
-// Domain is the domain of all names of cnet, without the final dot.
-const Domain = "cnet"
+	"github.com/cnetlab/cnet/internal/topology"
+)
 
 // Zone is a book made ready for questions. It does not change.
 type Zone struct {
@@ -179,7 +178,7 @@ func (r *room) add(name string, addrs []netip.Addr) {
 // call says what addresses are called.
 func (r *room) call(name string, addrs []netip.Addr) {
 	for _, ip := range addrs {
-		r.reverse[ip] = name + "." + r.network + "." + Domain + "."
+		r.reverse[ip] = name + "." + r.network + "." + topology.Domain + "."
 	}
 }
 
