@@ -81,6 +81,7 @@ type result struct {
 	Gone       []string             `json:"gone,omitempty"`
 	Networks   []topology.Network   `json:"networks,omitempty"`
 	Containers []topology.Container `json:"containers,omitempty"`
+	Services   []topology.Service   `json:"services,omitempty"`
 	Removed    []string             `json:"removed,omitempty"`
 }
 
@@ -106,7 +107,8 @@ func resultOf(ch engine.Change) result {
 	}
 	d := difference(ch)
 	r.Networks, r.Containers = append(d.newNetworks, d.changedNetworks...), append(d.newContainers, d.changedContainers...)
-	r.Removed = append(d.goneContainers, d.goneNetworks...)
+	r.Services = append(d.newServices, d.changedServices...)
+	r.Removed = append(append(d.goneContainers, d.goneServices...), d.goneNetworks...)
 	return r
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,8 +31,14 @@ var places = map[string]place{
 	"shell":           {args: []names{containerNames}},
 	"verify":          {rest: containerNames},
 	"unpublish":       {args: []names{containerNames}, rest: portsOf},
+	"label":           {args: []names{containerNames}, rest: labelsOf},
 	"network delete":  {rest: networkNames},
 	"network inspect": {rest: networkNames},
+	"service add":     {args: []names{serviceNames}, rest: containerNames},
+	"service delete":  {rest: serviceNames},
+	"service inspect": {rest: serviceNames},
+	"service remove":  {args: []names{serviceNames}, rest: backendsOf},
+	"service set":     {args: []names{serviceNames}},
 }
 
 // addCompletions tells the shell where a container or a network is meant.
@@ -45,6 +52,19 @@ func (a *app) addCompletions(root *cobra.Command) {
 	if create, _, err := root.Find([]string{"create"}); err == nil {
 		_ = create.RegisterFlagCompletionFunc("network", a.complete(place{rest: networkNames}))
 		_ = create.RegisterFlagCompletionFunc("share", a.complete(place{rest: containerNames}))
+		_ = create.RegisterFlagCompletionFunc("label", a.complete(place{rest: allLabels}))
+	}
+	a.completeService(root)
+}
+
+// completeService tells the shell what the flags of a service name.
+func (a *app) completeService(root *cobra.Command) {
+	for _, path := range [][]string{{"service", "create"}, {"service", "set"}} {
+		if c, _, err := root.Find(path); err == nil {
+			_ = c.RegisterFlagCompletionFunc("network", a.complete(place{rest: networkNames}))
+			_ = c.RegisterFlagCompletionFunc("backend", a.complete(place{rest: containerNames}))
+			_ = c.RegisterFlagCompletionFunc("selector", a.complete(place{rest: allLabels}))
+		}
 	}
 }
 
@@ -77,6 +97,46 @@ func networkNames(t topology.Topology, _ []string) []string {
 		list = append(list, n.Name)
 	}
 	return list
+}
+
+func serviceNames(t topology.Topology, _ []string) []string {
+	list := make([]string, 0, len(t.Services))
+	for _, s := range t.Services {
+		list = append(list, s.Name)
+	}
+	return list
+}
+
+// backendsOf are the backends that the service named before names.
+func backendsOf(t topology.Topology, before []string) (list []string) {
+	if s, err := t.Service(before[0]); err == nil {
+		for _, b := range s.Backends {
+			list = append(list, b.Container)
+		}
+	}
+	return list
+}
+
+// labelsOf takes away the labels of the container named before.
+func labelsOf(t topology.Topology, before []string) (list []string) {
+	if k, err := t.Container(before[0]); err == nil {
+		for key := range k.Labels {
+			list = append(list, key+"-")
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// allLabels are the labels that containers have.
+func allLabels(t topology.Topology, _ []string) (list []string) {
+	for _, k := range t.Containers {
+		for key, value := range k.Labels {
+			list = append(list, key+"="+value)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // networksOf are the networks that the container named before is connected to.

@@ -20,6 +20,7 @@ type createFlags struct {
 	attach      attachFlags
 	networks    []string
 	publish     []string
+	labels      []string
 	pid         int
 	netns       string
 	share       string
@@ -52,8 +53,12 @@ takes back only what cnet added.`,
 			if err != nil {
 				return err
 			}
+			labels, err := topology.ParseLabels(f.labels)
+			if err != nil {
+				return err
+			}
 			return a.change(c, func(t *topology.Topology, h topology.Host) error {
-				specs, err := f.specs(t, names, ports)
+				specs, err := f.specs(t, names, ports, labels)
 				if err != nil {
 					return err
 				}
@@ -72,6 +77,7 @@ takes back only what cnet added.`,
 	fl := c.Flags()
 	fl.StringArrayVar(&f.networks, "network", nil, "connect to this `network` (may be given again)")
 	fl.StringArrayVarP(&f.publish, "publish", "p", nil, "publish this `port`: [HOSTIP:][HOSTPORT:]PORT[/PROTO] (may be given again)")
+	fl.StringArrayVarP(&f.labels, "label", "l", nil, "a `label` KEY=VALUE, by which services choose it (may be given again)")
 	fl.IntVar(&f.pid, "pid", 0, "adopt the namespace of this running process, a `pid`")
 	fl.StringVar(&f.netns, "netns", "", "adopt the namespace at this `path`")
 	fl.StringVar(&f.share, "share", "", "join the namespace of this `container` (a pod)")
@@ -113,7 +119,7 @@ func (f *createFlags) names(args []string) ([]string, error) {
 }
 
 // specs are the containers to be made, with all that the flags ask for.
-func (f *createFlags) specs(t *topology.Topology, names []string, ports []topology.Port) ([]topology.ContainerSpec, error) {
+func (f *createFlags) specs(t *topology.Topology, names []string, ports []topology.Port, labels map[string]string) ([]topology.ContainerSpec, error) {
 	networks := f.networks
 	if f.usesDefault(ports) {
 		networks = []string{topology.DefaultNetwork}
@@ -135,7 +141,7 @@ func (f *createFlags) specs(t *topology.Topology, names []string, ports []topolo
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, topology.ContainerSpec{Name: name, Netns: netns, Share: f.share, Networks: places, Publish: ports})
+		list = append(list, topology.ContainerSpec{Name: name, Netns: netns, Share: f.share, Labels: labels, Networks: places, Publish: ports})
 	}
 	return list, nil
 }

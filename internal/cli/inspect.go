@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -55,13 +56,15 @@ func (a *app) inspectAll(names []string, inspect func(string) (any, error)) erro
 
 // containerView is a container with what follows from its place in the topology.
 type containerView struct {
-	Name      string          `json:"name"`
-	Namespace string          `json:"namespace"`
-	Adopted   string          `json:"adopted,omitempty"`
-	Share     string          `json:"share,omitempty"`
-	Networks  []placeView     `json:"networks"`
-	Published []topology.Port `json:"published"`
-	Facts     []string        `json:"facts"`
+	Name      string            `json:"name"`
+	Namespace string            `json:"namespace"`
+	Adopted   string            `json:"adopted,omitempty"`
+	Share     string            `json:"share,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Networks  []placeView       `json:"networks"`
+	Published []topology.Port   `json:"published"`
+	Services  []string          `json:"services,omitempty"`
+	Facts     []string          `json:"facts"`
 }
 
 type placeView struct {
@@ -77,9 +80,14 @@ func inspectContainer(t topology.Topology, name string) (any, error) {
 		return nil, err
 	}
 	v := containerView{
-		Name: k.Name, Namespace: topology.NetnsPath(k.Name), Adopted: k.Netns, Share: k.Share,
+		Name: k.Name, Namespace: topology.NetnsPath(k.Name), Adopted: k.Netns, Share: k.Share, Labels: k.Labels,
 		Networks: []placeView{}, Published: append([]topology.Port{}, k.Publish...),
 		Facts: factsOf(t, "container "+k.Name),
+	}
+	for _, s := range t.Services {
+		if slices.ContainsFunc(t.Members(s), func(m topology.Member) bool { return m.Container == name }) {
+			v.Services = append(v.Services, s.Name)
+		}
 	}
 	for _, at := range k.Networks {
 		n, err := t.Network(at.Network)

@@ -170,7 +170,7 @@ func commands() []group {
 	return []group{
 		{"build", []entry{
 			{"create", newCreateCmd}, {"delete", newDeleteCmd}, {"connect", newConnectCmd}, {"disconnect", newDisconnectCmd},
-			{"publish", newPublishCmd}, {"unpublish", newUnpublishCmd}, {"network", newNetworkCmd}, {"apply", newApplyCmd},
+			{"publish", newPublishCmd}, {"unpublish", newUnpublishCmd}, {"network", newNetworkCmd}, {"service", newServiceCmd}, {"label", newLabelCmd}, {"apply", newApplyCmd},
 			{"repair", newRepairCmd}, {"up", newUpCmd}, {"down", newDownCmd}, {"reset", newResetCmd},
 		}},
 		{"look", []entry{

@@ -16,7 +16,9 @@ import (
 type delta struct {
 	newNetworks, changedNetworks     []topology.Network
 	newContainers, changedContainers []topology.Container
+	newServices, changedServices     []topology.Service
 	goneNetworks, goneContainers     []string
+	goneServices                     []string
 }
 
 func difference(ch engine.Change) delta {
@@ -39,6 +41,7 @@ func difference(ch engine.Change) delta {
 			d.changedContainers = append(d.changedContainers, c)
 		}
 	}
+	d.services(ch)
 	for _, c := range ch.Before.Containers {
 		if _, err := ch.After.Container(c.Name); err != nil {
 			d.goneContainers = append(d.goneContainers, c.Name)
@@ -50,6 +53,24 @@ func difference(ch engine.Change) delta {
 		}
 	}
 	return d
+}
+
+// services finds the services that differ, also in who answers for them.
+func (d *delta) services(ch engine.Change) {
+	for _, s := range ch.After.Services {
+		old, err := ch.Before.Service(s.Name)
+		switch {
+		case err != nil:
+			d.newServices = append(d.newServices, s)
+		case !reflect.DeepEqual(*old, s) || !slices.Equal(ch.Before.Members(*old), ch.After.Members(s)):
+			d.changedServices = append(d.changedServices, s)
+		}
+	}
+	for _, s := range ch.Before.Services {
+		if _, err := ch.After.Service(s.Name); err != nil {
+			d.goneServices = append(d.goneServices, s.Name)
+		}
+	}
 }
 
 // sameNetwork compares two networks, the place of the next address aside.
@@ -74,8 +95,11 @@ func summary(ch engine.Change) []string {
 		}
 		return name, text
 	})...)
+	lines = append(lines, each(d.newServices, "service", "created", "created", ofService(ch.After))...)
+	lines = append(lines, each(d.changedServices, "service", "", "changed", ofService(ch.After))...)
 	lines = append(lines, each(d.changedNetworks, "network", "", "changed", ofNetwork)...)
 	lines = append(lines, deleted("container", d.goneContainers)...)
+	lines = append(lines, deleted("service", d.goneServices)...)
 	lines = append(lines, deleted("network", d.goneNetworks)...)
 	if n := len(ch.After.Expect); !slices.EqualFunc(ch.Before.Expect, ch.After.Expect, sameExpectation) && (n > 0 || len(lines) == 0) {
 		lines = append(lines, fmt.Sprintf("%s on file, for cnet verify", count(n, "expectation")))

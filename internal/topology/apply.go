@@ -2,14 +2,15 @@ package topology
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
 
-// Apply makes the topology have what file says: networks and containers that
-// are missing are added, those that differ are changed, the others stay as
+// Apply makes the topology have what file says: networks, containers and services
+// that are missing are added, those that differ are changed, the others stay as
 // they are or, with prune, go. Applying the same file twice changes nothing.
 func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 	before := t.Clone()
@@ -35,6 +36,9 @@ func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 			return err
 		}
 	}
+	if err := t.applyServices(file, &before, known); err != nil {
+		return err
+	}
 	return t.applyExpect(file, prune)
 }
 
@@ -54,9 +58,9 @@ func (t *Topology) rebuilt(h Host) rebuilt {
 		if c.NetnsID != 0 {
 			r.adopted[c.Netns] = NamespaceID{c.NetnsID, c.NetnsBoot}
 		}
-		for _, p := range c.Publish {
-			r.ports[p] = true
-		}
+	}
+	for _, c := range t.claims() {
+		r.ports[c.Port] = true
 	}
 	return r
 }
@@ -81,7 +85,7 @@ func (r rebuilt) Taken() ([]Taken, error) { return r.taken() }
 // others are the prefixes that are not of the topology's own networks.
 func (r rebuilt) others() ([]Taken, error) {
 	all, err := r.Host.Taken()
-	own := r.before.subnets()
+	own := r.before.own()
 	var others []Taken
 	for _, t := range all {
 		if _, ours := meets(t.Prefix, own); !ours {
@@ -101,8 +105,8 @@ func (r rebuilt) Listener(ports []Port) (Port, string, error) {
 	return r.Host.Listener(fresh)
 }
 
-// clear takes out the containers that the file says anew and, with prune, all
-// that it does not name.
+// clear takes out the containers and services that the file says anew and, with
+// prune, all that it does not name.
 func (t *Topology) clear(file Topology, prune bool) error {
 	named := make(map[string]bool)
 	for _, c := range file.Containers {
@@ -115,6 +119,9 @@ func (t *Topology) clear(file Topology, prune bool) error {
 		}
 	}
 	t.Containers = rest
+	t.Services = without(t.Services, func(s Service) bool {
+		return prune || slices.ContainsFunc(file.Services, func(f Service) bool { return f.Name == s.Name })
+	})
 	if !prune {
 		return nil
 	}
@@ -224,7 +231,7 @@ func (t *Topology) applyContainers(list []Container, before *Topology, h Host) e
 
 // specOf are the words of the file for a container that was old.
 func (t *Topology) specOf(c Container, old *Container) (ContainerSpec, error) {
-	s := ContainerSpec{Name: c.Name, Netns: c.Netns, Share: c.Share, Publish: c.Publish}
+	s := ContainerSpec{Name: c.Name, Netns: c.Netns, Share: c.Share, Labels: c.Labels, Publish: c.Publish}
 	if err := c.checkResolver(); err != nil {
 		return s, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // Fault is what is wrong with one object of a topology.
 type Fault struct {
-	Kind string // network or container
+	Kind string // network, container or service
 	Name string
 	Err  error
 }
@@ -40,6 +40,9 @@ func (t Topology) Check() error {
 		if err := c.container(i, k); err != nil {
 			return &Fault{"container", k.Name, err}
 		}
+	}
+	if err := c.services(); err != nil {
+		return err
 	}
 	return c.ports()
 }
@@ -154,6 +157,12 @@ func (c checker) container(i int, k Container) error {
 	if err := k.checkResolver(); err != nil {
 		return err
 	}
+	if err := checkLabels(k.Labels); err != nil {
+		return err
+	}
+	if _, err := c.topo.Service(k.Name); err == nil {
+		return fmt.Errorf("a service has its name")
+	}
 	if err := c.share(k); err != nil {
 		return err
 	}
@@ -233,7 +242,8 @@ func (c checker) addresses(k Container, n Network, a Attachment) error {
 // ports checks that no port of the host is published twice.
 func (c checker) ports() error {
 	if p, q, found := c.topo.clash(nil); found {
-		return &Fault{"container", q.by, fmt.Errorf("it publishes %s, and container %s publishes %s", q.Port, p.by, p.Port)}
+		kind, name, _ := strings.Cut(q.by, " ")
+		return &Fault{kind, name, fmt.Errorf("it publishes %s, and %s publishes %s", q.Port, p.by, p.Port)}
 	}
 	return nil
 }

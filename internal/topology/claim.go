@@ -5,19 +5,24 @@ import (
 	"slices"
 )
 
-// claim is a published port and the container that has it.
+// claim is a published port and what has it: "container web".
 type claim struct {
 	Port
 	by string
 }
 
 // clash returns the first two claims to the same port of the host, of those of
-// all containers and then fresh ones.
+// all containers and services and then fresh ones.
 func (t *Topology) clash(fresh []claim) (first, second claim, found bool) {
 	seen := make(numbers)
 	crowded := false
 	for i := range t.Containers {
 		for _, p := range t.Containers[i].Publish {
+			crowded = seen.add(p) || crowded
+		}
+	}
+	for i := range t.Services {
+		for _, p := range t.Services[i].Publish {
 			crowded = seen.add(p) || crowded
 		}
 	}
@@ -48,14 +53,13 @@ func (n numbers) add(p Port) (again bool) {
 	return again
 }
 
-// claims are the published ports of all containers.
-func (t *Topology) claims() []claim {
-	var all []claim
+// claims are the published ports of all containers and services.
+func (t *Topology) claims() (all []claim) {
 	for i := range t.Containers {
-		c := &t.Containers[i]
-		for _, p := range c.Publish {
-			all = append(all, claim{p, c.Name})
-		}
+		all = append(all, t.Containers[i].claims()...)
+	}
+	for i := range t.Services {
+		all = append(all, t.Services[i].claims()...)
 	}
 	return all
 }

@@ -30,7 +30,7 @@ func Compile(t Topology) Compiled { return CompileOnly(t, nil) }
 
 // CompileOnly is [Compile] without the facts of owners outside the scope.
 func CompileOnly(t Topology, only Scope) Compiled {
-	c := compiler{topo: t, only: only, edges: edgesOf(t), out: Compiled{Owner: make(map[fact.Key]string)}}
+	c := compiler{topo: t, only: only, edges: edgesOf(t), serving: servingOf(t), out: Compiled{Owner: make(map[fact.Key]string)}}
 	for _, n := range t.Networks {
 		c.network(n)
 	}
@@ -59,16 +59,18 @@ func CompileOnly(t Topology, only Scope) Compiled {
 			c.attachment(k, a)
 		}
 	}
+	c.toServices()
 	c.rules(mine, false)
 	c.rules(mine, true)
 	return c.out
 }
 
 type compiler struct {
-	topo  Topology
-	only  Scope
-	edges map[string]edge
-	out   Compiled
+	topo    Topology
+	only    Scope
+	edges   map[string]edge
+	serving serving
+	out     Compiled
 }
 
 // containers are those whose facts are looked at.
@@ -131,10 +133,10 @@ func (c *compiler) network(n Network) {
 	}
 }
 
-// forwarding adds the settings that make the host a router. An internal
-// network needs them only where the host routes between its cables.
+// forwarding adds the settings that make the host a router. An internal network
+// needs them only where the host routes between its cables, or to its services.
 func (c *compiler) forwarding(n Network) {
-	if !n.routes() {
+	if !n.routes() && !c.edges[n.Name].vip {
 		return
 	}
 	c.add(HostOwner, sysctl.Setting{Name: "net.ipv4.ip_forward", Value: "1"})
@@ -224,7 +226,7 @@ func (c *compiler) port(k Container, n Network, a Attachment, link string, of []
 	c.add(owner,
 		route.NoAddrGen{Link: link, Of: of}, // a port is no address of the host
 		bridge.Port{Link: link, Bridge: br, Of: inBridge})
-	if c.publishes(k, a) {
+	if c.publishes(k, a) || c.serving.backs[seat{k.Name, n.Name}].called {
 		c.add(owner, bridge.Hairpin{Link: link, Of: inBridge})
 	}
 	if n.Isolation == ByPort {
@@ -283,7 +285,9 @@ func (c *compiler) ways(owner string, r route.Route, n Network, leads bool, subn
 		r.Dst, r.Via, r.Scope = subnet, gw, ""
 		c.add(owner, r)
 	}
-	if leads {
+	if !leads {
+		c.detour(owner, r, n, gw)
+	} else {
 		r.Dst, r.Via, r.Scope, r.MTU = netip.PrefixFrom(unspecified(gw), 0), gw, "", n.RouteMTU
 		c.add(owner, r)
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/cnetlab/cnet/pkg/nat"
 )
 
-// edge is what published ports need at the edge of the network that they lead to.
+// edge is what published ports and services need at the edge of the network that
+// they lead to.
 type edge struct {
+	vip      bool // a service has an address of its own
 	serves   bool // a port answers over IPv4
 	serves6  bool // over IPv6
 	loopback bool // on 127.0.0.1
@@ -25,13 +27,28 @@ func edgesOf(t Topology) map[string]edge {
 		}
 		e := edges[k.Main().Network]
 		for _, p := range k.Publish {
-			e.serves = e.serves || p.Serves(false)
-			e.serves6 = e.serves6 || p.Serves(true)
-			e.loopback = e.loopback || p.Loopback()
+			e.publish(p)
 		}
 		edges[k.Main().Network] = e
 	}
+	for _, s := range t.Services {
+		if s.Headless {
+			continue
+		}
+		e := edges[s.Network]
+		e.vip = true
+		for _, p := range s.Publish {
+			e.publish(p)
+		}
+		edges[s.Network] = e
+	}
 	return edges
+}
+
+func (e *edge) publish(p Port) {
+	e.serves = e.serves || p.Serves(false)
+	e.serves6 = e.serves6 || p.Serves(true)
+	e.loopback = e.loopback || p.Loopback()
 }
 
 // rules adds the rules of all networks and published ports for one family. They
@@ -52,13 +69,20 @@ func (c *compiler) rules(containers []Container, ipv6 bool) {
 		}
 	}
 	for _, k := range containers {
-		if len(k.Publish) == 0 {
-			continue
+		if len(k.Publish) > 0 {
+			if n := c.mustNetwork(k.Main().Network); !ipv6 || n.IPv6 {
+				c.portRules(k, n, nat.On{Backend: n.Firewall, IPv6: ipv6})
+			}
 		}
-		if n := c.mustNetwork(k.Main().Network); !ipv6 || n.IPv6 {
-			c.portRules(k, n, nat.On{Backend: n.Firewall, IPv6: ipv6})
+		for _, a := range k.Networks {
+			n := c.mustNetwork(a.Network)
+			if c.serving.backs[seat{k.Name, a.Network}].published && (!ipv6 || n.IPv6) {
+				on := nat.On{Backend: n.Firewall, IPv6: ipv6}
+				c.add("container "+k.Name, c.detours(k, n, on, a.addr(ipv6))...)
+			}
 		}
 	}
+	c.serviceRules(ipv6)
 }
 
 // hook adds the chains of a role, which all networks share.
@@ -106,13 +130,17 @@ func holds(p, q netip.Prefix, first bool) bool {
 }
 
 // edgeRules adds what a network needs so that its published ports answer from
-// everywhere.
+// everywhere, and its services its containers.
 func (c *compiler) edgeRules(n Network, on nat.On) {
 	e, owner, links := c.edges[n.Name], "network "+n.Name, n.LinkPattern()
-	if !e.serves && !on.IPv6 || !e.serves6 && on.IPv6 {
+	serves := e.serves && !on.IPv6 || e.serves6 && on.IPv6
+	if !serves && !e.vip {
 		return
 	}
-	c.hook(on, nat.RolePublish)
+	if serves {
+		c.hook(on, nat.RolePublish)
+	}
+	c.hook(on, nat.RolePostrouting)
 	c.add(owner, nat.Hairpin{On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: links})
 	if e.loopback && !on.IPv6 {
 		c.hook(on, nat.RoleLoopback)
@@ -122,10 +150,7 @@ func (c *compiler) edgeRules(n Network, on nat.On) {
 
 // portRules adds the published ports of a container.
 func (c *compiler) portRules(k Container, n Network, on nat.On) {
-	owner, to := "container "+k.Name, k.Main().IP
-	if on.IPv6 {
-		to = k.Main().IP6
-	}
+	owner, to := "container "+k.Name, k.Main().addr(on.IPv6)
 	if slices.ContainsFunc(k.Publish, func(p Port) bool { return p.Serves(on.IPv6) }) {
 		c.add(owner, c.detours(k, n, on, to)...)
 	}

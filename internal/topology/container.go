@@ -15,6 +15,7 @@ type ContainerSpec struct {
 	Name     string
 	Netns    string // path of a namespace to adopt; empty to make one
 	Share    string // container whose namespace to join
+	Labels   map[string]string
 	Networks []AttachSpec
 	Publish  []Port
 }
@@ -48,7 +49,7 @@ func (t *Topology) AddContainers(specs []ContainerSpec, h Host) error {
 				return err
 			}
 			c.Publish = append(c.Publish, s.Publish...)
-			ports = append(ports, claimed(c.Name, c.Publish)...)
+			ports = append(ports, c.claims()...)
 		}
 		fresh = append(fresh, c)
 	}
@@ -65,6 +66,15 @@ func (x *index) container(s ContainerSpec, h Host) (Container, error) {
 	c, what := Container{Name: s.Name, Netns: s.Netns, Share: s.Share}, "container "+s.Name
 	if err := CheckName("container", s.Name); err != nil {
 		return c, err
+	}
+	if len(s.Labels) > 0 {
+		c.Labels = s.Labels
+	}
+	if err := checkLabels(c.Labels); err != nil {
+		return c, err
+	}
+	if _, err := x.topo.Service(s.Name); err == nil {
+		return c, fail.New(fail.Conflict, what, "a service has that name, and names are for both").Try("another name, like %s-1", s.Name)
 	}
 	if x.named(s.Name) {
 		return c, fail.New(fail.Conflict, what, "there is one of that name").Try("cnet inspect %s", s.Name)
@@ -156,6 +166,7 @@ func (t *Topology) RemoveContainer(names ...string) error {
 		}
 	}
 	t.Containers = rest
+	t.desert()
 	t.forgetExpect(gone)
 	return nil
 }
@@ -338,6 +349,7 @@ func (t *Topology) Disconnect(name, network string) error {
 	if led {
 		t.lead(c)
 	}
+	t.desert()
 	return nil
 }
 

@@ -181,6 +181,11 @@ func (t Topology) checkNames(file string) error {
 			return err
 		}
 	}
+	for _, s := range t.Services {
+		if err := check("service", s.Name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -193,6 +198,9 @@ func (t Topology) portable() Topology {
 	t = t.Clone()
 	for i := range t.Containers {
 		t.Containers[i].NetnsID, t.Containers[i].NetnsBoot = 0, ""
+	}
+	for i := range t.Services {
+		t.Services[i].Ready = nil
 	}
 	return t
 }

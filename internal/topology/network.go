@@ -252,7 +252,7 @@ func (t *Topology) addresses(n *Network, h Host) error {
 	if err != nil {
 		return err
 	}
-	taken = append(t.subnets(), taken...)
+	taken = append(t.own(), taken...)
 	if n.Subnet, err = settle(n, n.Subnet, taken, freeSubnet); err != nil {
 		return err
 	}
@@ -306,6 +306,17 @@ func (t *Topology) subnets() []Taken {
 	return taken
 }
 
+// own are the prefixes of networks, and the addresses of services.
+func (t *Topology) own() []Taken {
+	taken := t.subnets()
+	for _, s := range t.Services {
+		for _, ip := range s.vips() {
+			taken = append(taken, Taken{single(ip), "service " + s.Name + " (" + ip.String() + ")"})
+		}
+	}
+	return taken
+}
+
 // RemoveNetwork takes a network out. Containers that are connected keep it.
 func (t *Topology) RemoveNetwork(name string) error {
 	if _, err := t.Network(name); err != nil {
@@ -315,6 +326,11 @@ func (t *Topology) RemoveNetwork(name string) error {
 		if c := &t.Containers[i]; c.Attachment(name) != nil {
 			return fail.New(fail.Conflict, "network "+name, "container %s is connected to it", c.Name).
 				Try("cnet disconnect %s %s", c.Name, name)
+		}
+	}
+	for _, s := range t.Services {
+		if s.Network == name {
+			return fail.New(fail.Conflict, "network "+name, "service %s is on it", s.Name).Try("cnet service delete %s", s.Name)
 		}
 	}
 	for i := range t.Networks {

@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
 )
@@ -16,7 +17,7 @@ func (t *Topology) Published(name string, ports []Port, h Host) error {
 	if err := t.publishable(c, ports); err != nil {
 		return err
 	}
-	if err := t.claim(claimed(name, ports), h); err != nil {
+	if err := t.claim(claimed("container "+name, ports), h); err != nil {
 		return err
 	}
 	c.Publish = append(c.Publish, ports...)
@@ -38,49 +39,54 @@ func (t *Topology) publishable(c *Container, ports []Port) error {
 		return err
 	}
 	for _, p := range ports {
-		if err := n.admits(c.Name, p); err != nil {
+		if err := n.admits("container "+c.Name, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// admits refuses a port that cannot lead into the network.
-func (n *Network) admits(container string, p Port) error {
+// admits refuses a port of who ("container web") that cannot lead into the network.
+func (n *Network) admits(who string, p Port) error {
 	switch {
 	case n.Internal:
-		return fail.New(fail.Conflict, publishing(container, p), "network %s is internal: nothing comes in from outside", n.Name).
-			Try("cnet connect %s to another network first", container)
+		return fail.New(fail.Conflict, publishing(who, p), "network %s is internal: nothing comes in from outside", n.Name).
+			Try("another network")
 	case p.HostIP.Is6() && !n.IPv6:
-		return fail.New(fail.Conflict, publishing(container, p), "network %s has no IPv6", n.Name).Try("cnet network create NAME --ipv6")
+		return fail.New(fail.Conflict, publishing(who, p), "network %s has no IPv6", n.Name).Try("cnet network create NAME --ipv6")
 	case p.HostIP == netip.IPv6Loopback():
-		return fail.New(fail.HostLacks, publishing(container, p), "the kernel lets no packet from ::1 leave the loopback link (IPv6 has no route_localnet)").
+		return fail.New(fail.HostLacks, publishing(who, p), "the kernel lets no packet from ::1 leave the loopback link (IPv6 has no route_localnet)").
 			Try("127.0.0.1:%d, or an address of the host", p.Host)
 	}
 	return nil
 }
 
-func publishing(container string, p Port) string {
-	return fmt.Sprintf("publish %s of %s", p, container)
+func publishing(who string, p Port) string {
+	return fmt.Sprintf("publish %s of %s", p, strings.TrimPrefix(who, "container "))
 }
 
-func claimed(name string, ports []Port) []claim {
+func (c Container) claims() []claim { return claimed("container "+c.Name, c.Publish) }
+
+func claimed(by string, ports []Port) []claim {
 	list := make([]claim, len(ports))
 	for i, p := range ports {
-		list[i] = claim{p, name}
+		list[i] = claim{p, by}
 	}
 	return list
 }
 
-// claim refuses ports of the host that a container has published already, or
-// at which a process listens.
+// claim refuses ports of the host that a container or a service has published
+// already, or at which a process listens.
 func (t *Topology) claim(fresh []claim, h Host) error {
 	if len(fresh) == 0 {
 		return nil
 	}
 	if had, wanted, found := t.clash(fresh); found {
-		return fail.New(fail.Conflict, publishing(wanted.by, wanted.Port), "container %s has published %s", had.by, had.Port).
-			Try("cnet unpublish %s %s, or choose another host port", had.by, had.Port)
+		f := fail.New(fail.Conflict, publishing(wanted.by, wanted.Port), "%s has published %s", had.by, had.Port)
+		if name, is := strings.CutPrefix(had.by, "container "); is {
+			return f.Try("cnet unpublish %s %s, or choose another host port", name, had.Port)
+		}
+		return f.Try("choose another host port; cnet %s", strings.Replace(had.by, " ", " inspect ", 1))
 	}
 	ports := make([]Port, len(fresh))
 	for i, f := range fresh {

@@ -14,8 +14,8 @@ type Scope map[string]bool
 func (s Scope) Has(owner string) bool { return s == nil || s[owner] }
 
 // Touched are the owners whose facts can differ between two topologies: what was
-// added, changed or removed, the networks at whose edge that is, and what lives
-// in them or shares a namespace with it. It is empty if nothing differs.
+// added, changed or removed, the networks at whose edge that is, what lives in them
+// or shares a namespace with it, and the services that it joins or leaves. It is empty if nothing differs.
 //
 // So a change costs as much as what it touches, not as much as the host holds.
 func Touched(before, after Topology) Scope {
@@ -23,7 +23,11 @@ func Touched(before, after Topology) Scope {
 	changed := differ(before.Networks, after.Networks, Network.name, sameEdge)
 	was, is := edgesOf(before), edgesOf(after)
 	for _, n := range after.Networks {
-		if n.Driver == PTP && was[n.Name] != is[n.Name] {
+		if was[n.Name] == is[n.Name] {
+			continue
+		}
+		s["network "+n.Name] = true
+		if n.Driver == PTP {
 			changed[n.Name] = struct{}{} // its edge is at each of its cables
 		}
 	}
@@ -53,13 +57,44 @@ func Touched(before, after Topology) Scope {
 			}
 		}
 	}
-	for name := range differ(before.Services, after.Services, Service.name, sameService) {
-		s["service "+name] = true
-	}
+	s.services(before, after, changed)
 	if len(s) > 0 {
 		s[HostOwner] = true
 	}
 	return s
+}
+
+// services adds the services that differ, also in their members or in how the host
+// reaches them, and the containers whose cables or routes follow from services.
+func (s Scope) services(before, after Topology, networks map[string]struct{}) {
+	if len(before.Services)+len(after.Services) == 0 {
+		return
+	}
+	for name := range differ(before.Services, after.Services, Service.name, sameService) {
+		s["service "+name] = true
+	}
+	was, is := servingOf(before), servingOf(after)
+	for _, v := range after.Services {
+		if _, ok := networks[v.Network]; ok || was.lives[v.Network] != is.lives[v.Network] || !slices.Equal(was.members[v.Name], is.members[v.Name]) {
+			s["service "+v.Name] = true
+		}
+	}
+	for _, v := range []serving{was, is} {
+		for at := range v.backs {
+			if was.backs[at] != is.backs[at] {
+				s["container "+at.container] = true
+			}
+		}
+	}
+	for _, t := range []Topology{before, after} {
+		for _, k := range t.Containers {
+			if slices.ContainsFunc(k.Networks, func(a Attachment) bool {
+				return !a.Leads() && !slices.Equal(was.vips[a.Network], is.vips[a.Network])
+			}) {
+				s["container "+k.Name] = true
+			}
+		}
+	}
 }
 
 // overlapping are the networks that share addresses with one that changed: one

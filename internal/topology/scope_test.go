@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"math/rand"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,7 +18,7 @@ func TestTouched(t *testing.T) {
 		r := rand.New(rand.NewSource(seed))
 		var now Topology
 		done := make(map[string]int)
-		for i := 0; i < 120; i++ {
+		for i := 0; i < 240; i++ {
 			next := now.Clone()
 			what, err := disturb(r, &next)
 			if err != nil {
@@ -25,6 +26,9 @@ func TestTouched(t *testing.T) {
 			}
 			next.Sort()
 			done[what]++
+			if err := next.Check(); err != nil {
+				t.Fatalf("seed %d, after %s: %v", seed, what, err)
+			}
 			only := Touched(now, next)
 			whole := steps(fact.Diff(Compile(now).Facts, Compile(next).Facts))
 			part := steps(fact.Diff(CompileOnly(now, only).Facts, CompileOnly(next, only).Facts))
@@ -55,7 +59,8 @@ func disturb(r *rand.Rand, t *Topology) (what string, err error) {
 	pick := func(prefix string, n int) string { return fmt.Sprintf("%s%d", prefix, r.Intn(n)) }
 	name, network := pick("c", 12), pick("n", 4)
 	switch what = []string{"create", "create", "share", "delete", "connect", "connect", "connect", "disconnect",
-		"publish", "publish", "publish", "unpublish", "network", "network", "remove", "mtu", "firewall"}[r.Intn(17)]; what {
+		"publish", "publish", "publish", "unpublish", "network", "network", "remove", "mtu", "firewall",
+		"service", "service", "add", "add", "back", "set", "set", "ready", "end", "label", "label"}[r.Intn(28)]; what {
 	case "create":
 		err = t.AddContainer(ContainerSpec{Name: name}, h)
 	case "share":
@@ -84,6 +89,8 @@ func disturb(r *rand.Rand, t *Topology) (what string, err error) {
 		err = t.AddNetwork(spec, h)
 	case "remove":
 		err = t.RemoveNetwork(network)
+	case "service", "add", "back", "set", "ready", "end", "label":
+		err = disturbServices(r, t, what, name, network)
 	default: // as a topology file that is applied changes a network
 		n, missing := t.Network(network)
 		if err = missing; err == nil && what == "mtu" {
@@ -93,4 +100,52 @@ func disturb(r *rand.Rand, t *Topology) (what string, err error) {
 		}
 	}
 	return what, err
+}
+
+// disturbServices makes one change to services, or to what they choose by.
+func disturbServices(r *rand.Rand, t *Topology, what, container, network string) error {
+	h, name := plain{}, fmt.Sprintf("s%d", r.Intn(4))
+	labels := map[string]string{"app": fmt.Sprintf("a%d", r.Intn(2)), "version": fmt.Sprintf("v%d", r.Intn(2))}
+	switch what {
+	case "service":
+		s := Service{Name: name, Network: network, Headless: r.Intn(6) == 0, Ports: []ServicePort{{80, 8080, "tcp"}, {53, 53, "udp"}}}
+		if r.Intn(2) == 0 {
+			s.Selector = map[string]string{"app": labels["app"]}
+		}
+		return t.AddService(s, h)
+	case "add":
+		return t.AddBackends(name, []Backend{{Container: container, Port: uint16(r.Intn(2) * 9090)}}, h)
+	case "back":
+		return t.RemoveBackends(name, []string{container})
+	case "ready":
+		return t.SetReady(name, []string{"c1", "c2", container})
+	case "end":
+		return t.RemoveService(name)
+	case "label":
+		if k, err := t.Container(container); err == nil && k.Labels != nil && r.Intn(3) == 0 {
+			return t.Label(container, nil, []string{"app"})
+		}
+		return t.Label(container, labels, nil)
+	}
+	return t.SetService(name, h, func(s *Service) error {
+		switch r.Intn(6) {
+		case 0:
+			s.Weights = []Weight{{"v0", r.Intn(4)}, {"v1", r.Intn(4)}, {container, r.Intn(4)}}
+		case 1:
+			s.Mode, s.Affinity = Exact, r.Intn(2)*60
+		case 2:
+			s.Publish = []Port{{Host: uint16(8000 + r.Intn(40)), To: 80, Proto: "tcp"}}
+			s.Publish[0].HostEnd = s.Publish[0].Host
+			if r.Intn(2) == 0 {
+				s.Publish[0].HostIP = netip.MustParseAddr("192.0.2.1")
+			}
+		case 3:
+			s.Check = &Check{Kind: CheckTCP}
+		case 4:
+			s.Network = network
+		case 5:
+			s.Selector = labels
+		}
+		return nil
+	})
 }

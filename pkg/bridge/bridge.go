@@ -44,6 +44,9 @@ type Bridge struct {
 	Alias string     `json:"alias,omitempty"`
 	Netns string     `json:"netns,omitempty"` // path; "" is the host
 	Of    []fact.Key `json:"of,omitempty"`    // what it goes with
+	// Bare says that it stays without ports: a link that routes can lead over
+	// to addresses that no link has.
+	Bare bool `json:"bare,omitempty"`
 }
 
 func (b Bridge) Key() fact.Key {
@@ -53,6 +56,9 @@ func (b Bridge) Key() fact.Key {
 func (b Bridge) Within() []fact.Key { return b.Of }
 
 func (b Bridge) Say() string {
+	if b.Bare {
+		return fmt.Sprintf("There is a bridge %s without ports.", netns.SayLink(b.Netns, b.Name))
+	}
 	return fmt.Sprintf("There is a bridge %s.", netns.SayLink(b.Netns, b.Name))
 }
 
@@ -60,6 +66,9 @@ func (b Bridge) Say() string {
 func (Bridge) Creates() {}
 
 func (b Bridge) Why() string {
+	if b.Bare {
+		return "Addresses that are rewritten on the way need a link that routes to them lead over, other than those that callers come by."
+	}
 	return "The cables of the network would end in nothing: its containers reach nobody."
 }
 

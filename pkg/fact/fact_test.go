@@ -261,3 +261,51 @@ func FuzzQuote(f *testing.F) {
 		}
 	})
 }
+
+// What replaces another of its key is exchanged: late, where it stands on what
+// the plan makes, and else early. So there is always one of the two.
+func TestDiffExchanges(t *testing.T) {
+	note := func(name string, of ...string) note {
+		n := note{Name: name}
+		for _, o := range of {
+			n.Of = append(n.Of, fact.Key{Kind: "note", Name: o})
+		}
+		return n
+	}
+	link := func(name string) fact.Fact { return note(name) }
+	end := func(name string) fact.Fact { return swap{leaf{note(name)}} }
+	// balance stands on its ends: of notes that is what they are of.
+	balance := func(ends ...string) fact.Fact { return needy{swap{leaf{note("balance")}}, ends} }
+	for _, c := range []struct {
+		name      string
+		made, now []fact.Fact
+		want      string
+	}{
+		{"joins", []fact.Fact{link("l1"), end("e1"), balance("e1")},
+			[]fact.Fact{link("l1"), link("l2"), end("e1"), end("e2"), balance("e1", "e2")},
+			"make l2, break balance, make e2, make balance"},
+		{"leaves", []fact.Fact{link("l1"), link("l2"), end("e1"), end("e2"), balance("e1", "e2")},
+			[]fact.Fact{link("l1"), end("e1"), balance("e1")},
+			"break balance, break e2, make balance, break l2"},
+		{"one joins, one leaves", []fact.Fact{link("l1"), link("l2"), end("e1"), end("e2"), balance("e1", "e2")},
+			[]fact.Fact{link("l1"), link("l3"), end("e1"), end("e3"), balance("e1", "e3")},
+			"break l2, make l3, break balance, break e2, make e3, make balance"},
+	} {
+		if got := steps(fact.Diff(c.made, c.now)); got != c.want {
+			t.Errorf("%s: %s\nwant %s", c.name, got, c.want)
+		}
+	}
+}
+
+// needy needs other notes, and does not go with them.
+type needy struct {
+	swap
+	Ends []string
+}
+
+func (n needy) Needs() (keys []fact.Key) {
+	for _, e := range n.Ends {
+		keys = append(keys, fact.Key{Kind: "note", Name: e})
+	}
+	return keys
+}

@@ -77,6 +77,7 @@ func Diff(made, wanted []Fact, anew ...Key) Plan {
 			p.Steps = append(p.Steps, Step{Make, f})
 		}
 	}
+	p.Steps = exchanging(p.Steps)
 	return p
 }
 
@@ -115,7 +116,7 @@ func Mending(p Plan, made, wanted []Fact, mend []Key) Plan {
 			steps = append(steps, Step{Mend, made})
 		}
 	}
-	p.Steps = steps
+	p.Steps = exchanging(steps)
 	return p
 }
 

@@ -56,7 +56,9 @@ func serviceObjects(v4, v6 On) (list []nftObject) {
 			list = append(list, nftRule{"service-out", []nftPart{o.only(), fibLocal(), publish}, ""})
 		}
 		for _, chain := range []string{"refuse-forward", "refuse-out"} {
-			list = append(list, nftRule{chain, []nftPart{o.destinationIn(o.refused()), counted(), o.reject()}, ""})
+			list = append(list,
+				nftRule{chain, []nftPart{o.destinationIn(o.refused()), protocol("tcp"), counted(), reset()}, ""},
+				nftRule{chain, []nftPart{o.destinationIn(o.refused()), counted(), o.reject()}, ""})
 		}
 	}
 	return list
@@ -99,6 +101,11 @@ func (o On) frontMap(m nftSet) nftPart {
 func (o On) destinationIn(s nftSet) nftPart {
 	return nftPart{o.words("daddr") + " @" + s.name,
 		append(o.familyIs(), o.load("daddr", uint32(s.key.size()), first), &expr.Lookup{SourceRegister: first, SetName: s.name})}
+}
+
+// reset ends a connection that is being made.
+func reset() nftPart {
+	return nftPart{"reject with tcp reset", []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}}
 }
 
 // reject answers that nobody listens at the port.

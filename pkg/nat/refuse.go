@@ -12,13 +12,17 @@ import (
 // rewriting is over is refused at once: no backend is ready, the port is another,
 // or the caller is a stranger. By hand:
 //
-//	iptables -I CNET-GUARD 1 -d 10.76.0.1 -j REJECT
+//	iptables -A CNET-REFUSE -d 10.76.0.1 -p tcp -j REJECT --reject-with tcp-reset
 //	iptables -A CNET-REFUSE -d 10.76.0.1 -j REJECT
+//	iptables -I CNET-GUARD 1 -d 10.76.0.1 -j CNET-REFUSE
 //
-// for what is forwarded, and for the host's own. With nf_tables:
+// for the host's own, and for what is forwarded. With nf_tables:
 //
 //	nft add element inet cnet refused4 { 10.76.0.1 comment "cnet service web" }
 //
+// TCP is answered in kind: the kernel sends one caller few ICMP errors in a second
+// (icmp_ratelimit in networking/ip-sysctl), and a process of the host that is
+// connecting just then would miss it.
 // Needs the [Hook]s "service" and "forward".
 type Refuse struct {
 	On
@@ -64,8 +68,9 @@ func (r Refuse) iptables() []Rule {
 	}
 	note := "cnet service " + r.Service
 	return []Rule{
-		r.rule("filter", chainGuard, to, note, how).first(),
+		r.rule("filter", chainRefuse, to+" -p tcp", note, "REJECT --reject-with tcp-reset"),
 		r.rule("filter", chainRefuse, to, note, how),
+		r.rule("filter", chainGuard, to, note, chainRefuse).first(),
 	}
 }
 

@@ -18,8 +18,11 @@ func serviceOn(on nat.On, name, proto string, exact bool, affinity int, weights 
 	if on.IPv6 {
 		f.VIP, to = netip.MustParseAddr("fd76::1"), netip.MustParseAddr("fd77::2")
 	}
+	for range []byte(name) { // the longer, the further on
+		f.VIP = f.VIP.Next()
+	}
 	b := nat.Balance{On: on, Front: f, Iface: "cnet-lab", Exact: exact, Affinity: affinity,
-		Publish: []nat.HostPort{{Port: 8080}, {IP: f.VIP.Prev(), Port: 8081}}}
+		Publish: []nat.HostPort{{Port: 8000 + uint16(len(name))}, {IP: to, Port: 8000 + uint16(len(name))}}}
 	facts := []fact.Fact{nat.Refuse{On: on, Service: name, VIP: f.VIP}}
 	for i, w := range weights {
 		c := fmt.Sprintf("c%d", i+1)
@@ -49,17 +52,14 @@ func TestNftServiceTwoWorlds(t *testing.T) {
 
 func serviceTwoWorlds(t *testing.T, ons ...nat.On) {
 	for _, on := range ons {
-		for _, s := range [][]fact.Fact{
-			nil,
-			serviceOn(on, "web", "tcp", false, 0, 1),
-			serviceOn(on, "web", "tcp", false, 0, 1, 1, 1, 1, 1),
-			serviceOn(on, "dns", "udp", false, 0, 60, 30, 10),
-			serviceOn(on, "web", "tcp", true, 0, 1, 1, 1, 1, 1),
-			serviceOn(on, "web", "tcp", true, 0, 33, 67),
-			serviceOn(on, "web", "tcp", false, 10800, 2, 1),
-		} {
-			hosttest.TwoWorlds(t, append(serviceHooks(on), s...)...)
-		}
+		facts := serviceHooks(on)
+		facts = append(facts, serviceOn(on, "a", "tcp", false, 0, 1)...)
+		facts = append(facts, serviceOn(on, "of", "tcp", false, 0, 1, 1, 1, 1, 1)...)
+		facts = append(facts, serviceOn(on, "dns", "udp", false, 0, 60, 30, 10)...)
+		facts = append(facts, serviceOn(on, "turn", "tcp", true, 0, 1, 1, 1, 1, 1)...)
+		facts = append(facts, serviceOn(on, "exact", "tcp", true, 0, 3, 7)...)
+		facts = append(facts, serviceOn(on, "sticky", "tcp", false, 10800, 1)...)
+		hosttest.TwoWorlds(t, facts...)
 	}
 }
 

@@ -28,6 +28,9 @@ func (r Route) send(ctx context.Context, kind, flags int) error {
 	if r.Via.IsValid() {
 		attrs = append(attrs, nl.NewRtAttr(unix.RTA_GATEWAY, r.Via.AsSlice()))
 	}
+	if r.Src.IsValid() && kind == unix.RTM_NEWROUTE {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_PREFSRC, r.Src.AsSlice()))
+	}
 	if index != 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
 	}

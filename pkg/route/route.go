@@ -19,6 +19,7 @@ import (
 //	ip -n web route add default via 10.77.0.1 dev eth0
 //	ip route add 10.77.9.2/32 dev web-eth0 scope link
 //	ip -n web route add default via 10.77.0.1 dev eth0 mtu 1500
+//	ip route add 10.76.0.1/32 dev svc0 src 10.77.0.1
 //
 // A zero Dst, or one of length 0, is the default route; the family is that of
 // Dst, else of Via, else IPv4. Scope is "" or "link"; a route without a gateway
@@ -28,9 +29,12 @@ type Route struct {
 	Dst   netip.Prefix `json:"dst"`
 	Via   netip.Addr   `json:"via"`
 	Link  string       `json:"link,omitempty"`
+	Src   netip.Addr   `json:"src,omitempty,omitzero"` // that the host's own packets have
 	Scope string       `json:"scope,omitempty"`
 	MTU   int          `json:"mtu,omitempty"`
 	Of    []fact.Key   `json:"of,omitempty"` // what it goes with
+	// With are facts that it is not as it was without: the address Src.
+	With []fact.Key `json:"with,omitempty"`
 }
 
 func (r Route) Key() fact.Key {
@@ -38,6 +42,8 @@ func (r Route) Key() fact.Key {
 }
 
 func (r Route) Within() []fact.Key { return r.Of }
+
+func (r Route) Needs() []fact.Key { return r.With }
 
 func (r Route) Say() string {
 	to := "Packets for " + r.dst().String()
@@ -57,6 +63,9 @@ func (r Route) Say() string {
 	}
 	if r.Link != "" {
 		to += " over " + r.Link
+	}
+	if r.Src.IsValid() {
+		to += " with source address " + r.Src.String()
 	}
 	if r.MTU != 0 {
 		to += fmt.Sprintf(", none larger than %d bytes", r.MTU)
@@ -112,6 +121,8 @@ func (r Route) Probe(ctx context.Context) (fact.Truth, error) {
 			truth = fact.Mendable("route to %s does not lead over %s", r.dst(), r.Link)
 		case r.dst().Addr().Is4() && got.Scope != r.scope():
 			truth = fact.Mendable("scope of the route to %s is %s, not %s", r.dst(), got.Scope, r.scope())
+		case r.Src.IsValid() && !got.Src.Equal(r.Src.AsSlice()):
+			truth = fact.Mendable("source address on the route to %s is not %s", r.dst(), r.Src)
 		case got.MTU != r.MTU:
 			truth = fact.Mendable("MTU of the route to %s is %s, not %s", r.dst(), orLink(got.MTU), orLink(r.MTU))
 		default:
@@ -200,6 +211,9 @@ func (r Route) Commands(v fact.Verb) []fact.Command {
 	}
 	if r.Link != "" {
 		w = append(w, "dev", r.Link)
+	}
+	if r.Src.IsValid() && v != fact.Break {
+		w = append(w, "src", r.Src.String())
 	}
 	if r.Scope != "" && v != fact.Break {
 		w = append(w, "scope", r.Scope)

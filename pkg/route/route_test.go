@@ -66,6 +66,9 @@ func TestTwoWorlds(t *testing.T) {
 			route.Route{Netns: web, Dst: prefix("fd00:99::/64"), Via: addr("fd00:77::9"), Link: "eth0"},
 			route.Route{Netns: web, Dst: prefix("fd00:98::1/128"), Link: "eth0"},
 			route.Route{Dst: prefix("10.77.9.2/32"), Link: "web-eth0", Scope: "link"},
+			route.Up{Link: "lo"}, route.Route{Dst: prefix("10.76.0.1/32"), Link: "web-eth0", Src: addr("127.0.0.1"), MTU: 1500},
+			route.Address{Link: "web-eth0", Prefix: prefix("fd00:79::1/64")},
+			route.Route{Dst: prefix("fd00:76::1/128"), Link: "web-eth0", Src: addr("fd00:79::1"), MTU: 1500},
 		}},
 	} {
 		c := c
@@ -186,6 +189,7 @@ func TestSay(t *testing.T) {
 		{gate6, "IPv6 packets for everywhere else leave web by gateway fd00:77::1 over eth0."},
 		{of1400(gate4), "Packets for everywhere else leave web by gateway 10.77.0.1 over eth0, none larger than 1400 bytes."},
 		{route.Route{Dst: prefix("10.77.9.2/32"), Link: "web-eth0"}, "Packets for 10.77.9.2/32 leave over web-eth0."},
+		{route.Route{Dst: prefix("10.76.0.1/32"), Link: "svc0", Src: addr("10.77.0.1"), MTU: 1500}, "Packets for 10.76.0.1/32 leave over svc0 with source address 10.77.0.1, none larger than 1500 bytes."},
 	} {
 		if got := c.fact.Say(); got != c.want {
 			t.Errorf("%s, want %s", got, c.want)

@@ -12,6 +12,9 @@ type vantage struct {
 	answer string
 	// held says that nothing but a rule of cnet's keeps an answer from coming.
 	held bool
+	// refused says that a caller over TCP is told so at once. (Over UDP it is told
+	// by ICMP, of which the kernel sends little.)
+	refused bool
 	sees dual // the client's address as the server must see it; zero: any
 	// unless names a column where it is the other way round, and note says why.
 	unless func(column) bool
@@ -29,6 +32,14 @@ var (
 	otherGW  = pair("10.77.2.1", "fd77:2::1")
 	vault    = pair("10.77.4.2", "fd77:4::2") // --internal
 	vaulted  = pair("10.77.4.3", "fd77:4::3")
+	vaultGW  = pair("10.77.4.1", "fd77:4::1")
+
+	shop     = pair("10.76.0.1", "fd77:76::1") // services: of web,
+	twofold  = pair("10.76.0.2", "fd77:76::2") // of both, on its first network,
+	remote   = pair("10.76.0.3", "fd77:76::3") // of stranger,
+	hush     = pair("10.76.0.4", "fd77:76::4") // of quiet,
+	treasure = pair("10.76.0.5", "fd77:76::5") // of vault
+	desert   = pair("10.76.0.6", "fd77:76::6") // and of nobody
 )
 
 // networks are the commands that make the table's containers, for a driver.
@@ -51,6 +62,12 @@ publish web     127.0.0.1:8081:80 127.0.0.1:8081:80/udp
 publish web     203.0.113.2:8082:80 203.0.113.2:8082:80/udp [2001:db8::2]:8082:80 [2001:db8::2]:8082:80/udp
 publish quiet   8180:80 8180:80/udp
 publish both    8280:80 8280:80/udp
+service create shop    --network open --vip 10.76.0.1 --vip6 fd77:76::1 --port 80 --port 80/udp --backend web --publish 8480:80 --publish 8480:80/udp
+service create twofold --network open --vip 10.76.0.2 --vip6 fd77:76::2 --port 81:80 --port 81:80/udp --backend both --publish 8481:81 --publish 8481:81/udp
+service create remote  --network other --vip 10.76.0.3 --vip6 fd77:76::3 --port 80 --port 80/udp --backend stranger
+service create hush    --network closed --vip 10.76.0.4 --vip6 fd77:76::4 --port 80 --port 80/udp --backend quiet
+service create treasure --network inner --vip 10.76.0.5 --vip6 fd77:76::5 --port 80 --port 80/udp --backend vault
+service create desert  --network open --vip 10.76.0.6 --vip6 fd77:76::6 --port 80 --port 80/udp --selector app=none
 `
 
 // attacks are what ill-meaning neighbours and containers do. A neighbour routes
@@ -59,6 +76,8 @@ publish both    8280:80 8280:80/udp
 // that it was not given.
 const attacks = `
 for net in 10.77.1.0/24 10.77.3.0/24 10.77.4.0/24; do ip -n neighbour route add $net via 203.0.113.2; done
+ip -n neighbour route add 10.76.0.0/16 via 203.0.113.2
+ip -n neighbour route add fd77:76::/64 via 2001:db8::2
 for net in fd77:1::/64 fd77:3::/64 fd77:4::/64; do ip -n neighbour route add $net via 2001:db8::2; done
 ip netns exec neighbour sysctl -qw net.ipv4.conf.all.route_localnet=1
 ip -n neighbour route add 127.0.0.1 via 203.0.113.2
@@ -147,6 +166,32 @@ var vantages = []vantage{
 	{name: "internal: another network, directly", from: "stranger", to: vault, port: 80, held: true},
 	{name: "internal: to another network, directly", from: "vault", to: stranger, port: 80, held: true},
 	{name: "internal: to a published port", from: "vault", to: uplink, port: 8080, held: true},
+
+	{name: "service: sibling", from: "sibling", to: shop, port: 80, answer: "web", sees: gateway},
+	{name: "service: itself", from: "web", to: shop, port: 80, answer: "web", sees: gateway},
+	{name: "service: host", to: shop, port: 80, answer: "web", sees: gateway},
+	{name: "service: outside, by its published port", from: "outside", to: uplink, port: 8480, answer: "web", sees: outside},
+	{name: "service: host, by its published port", to: uplink, port: 8480, answer: "web"},
+	{name: "service: host, by localhost", to: localhost, port: 8480, answer: "web", sees: gateway, unless: noLoopback6, note: noteLoopback6},
+	{name: "service: sibling, by its published port", from: "sibling", to: uplink, port: 8480, answer: "web", sees: gateway},
+	{name: "service: itself, by its published port", from: "web", to: uplink, port: 8480, answer: "web", sees: gateway},
+	{name: "service: another network, by its published port", from: "stranger", to: uplink, port: 8480, answer: "web", sees: stranger},
+	{name: "service: to both, sibling", from: "sibling", to: twofold, port: 81, answer: "both", sees: gateway},
+	{name: "service: to both, the second network, published", from: "stranger", to: uplink, port: 8481, answer: "both"},
+	{name: "service: from the second network", from: "both", to: remote, port: 80, answer: "stranger", sees: otherGW},
+	{name: "service, icc=false: sibling", from: "mute", to: hush, port: 80, answer: "quiet", sees: quietGW},
+	{name: "service, icc=false: itself", from: "quiet", to: hush, port: 80, answer: "quiet", sees: quietGW},
+	{name: "service, icc=false: host", to: hush, port: 80, answer: "quiet"},
+	{name: "service, internal: sibling", from: "vaulted", to: treasure, port: 80, answer: "vault", sees: vaultGW},
+	{name: "service, internal: host", to: treasure, port: 80, answer: "vault", sees: vaultGW},
+
+	{name: "service: another network", from: "stranger", to: shop, port: 80, refused: true},
+	{name: "service: neighbour, by an added route", from: "neighbour", to: shop, port: 80, refused: true},
+	{name: "service: sibling, another port", from: "sibling", to: shop, port: 82, refused: true},
+	{name: "service: host, another port", to: shop, port: 82, refused: true},
+	{name: "service: sibling, no backend", from: "sibling", to: desert, port: 80, refused: true},
+	{name: "service: host, no backend", to: desert, port: 80, refused: true},
+	{name: "service, internal: another network", from: "stranger", to: treasure, port: 80, refused: true},
 }
 
 // isolated is a network of --icc=false as it is made on a host without the

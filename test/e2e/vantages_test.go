@@ -218,7 +218,7 @@ func (s setting) try(t *testing.T, rows []vantage) map[string][]string {
 func (v vantage) cell(c column) (cell, problem string) {
 	open := (v.answer != "") != (v.unless != nil && v.unless(c))
 	timeout := time.Second
-	if open {
+	if open || v.refused && c.proto == "tcp" {
 		timeout = 10 * time.Second
 	}
 	r, err := v.call(c, timeout)
@@ -229,6 +229,8 @@ func (v vantage) cell(c column) (cell, problem string) {
 	switch {
 	case err != nil:
 		problem = err.Error()
+	case v.refused && c.proto == "tcp" && r.Errno != "ECONNREFUSED":
+		problem = "not refused: " + r.Errno + " " + r.Error
 	case open && !r.OK:
 		problem = "no answer: " + r.Errno + " " + r.Error
 	case open:
