@@ -33,8 +33,8 @@ containers:
 services:
 - {name: front, network: lab, vip: 10.76.0.1, selector: {app: web}}
 - {name: heads, network: lab, headless: true, selector: {app: web}, check: {kind: tcp}, ready: [c2]}
-- {name: door, network: apart, vip: 10.76.0.2, backends: [{container: a1}]}
-- {name: hidden, network: apart, headless: true, backends: [{container: a1}, {container: a2}]}
+- {name: door, network: apart, vip: 10.76.0.2, backends: [a1]}
+- {name: hidden, network: apart, headless: true, backends: [a1, a2]}
 `))
 	if err != nil {
 		t.Fatal(err)

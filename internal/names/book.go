@@ -113,36 +113,19 @@ func servicesOf(t topology.Topology) map[string][]Name {
 	for _, s := range t.Services {
 		n := Name{Name: s.Name, Headless: s.Headless, Addrs: valid(s.VIP, s.VIP6)}
 		if s.Headless {
-			n.Addrs = backends(t, s)
+			n.Addrs = ready(t.Members(s))
 		}
 		names[s.Network] = append(names[s.Network], n)
 	}
 	return names
 }
 
-// backends are the addresses of a service's backends that are ready.
-func backends(t topology.Topology, s topology.Service) (addrs []netip.Addr) {
-	for i := range t.Containers {
-		k := &t.Containers[i]
-		named := slices.ContainsFunc(s.Backends, func(b topology.Backend) bool { return b.Container == k.Name })
-		ready := s.Check == nil || slices.Contains(s.Ready, k.Name)
-		if !ready || !named && !chosen(k.Labels, s.Selector) {
-			continue
-		}
-		stack := t.Stack(*k)
-		if a := stack.Attachment(s.Network); a != nil {
-			addrs = append(addrs, valid(a.IP, a.IP6)...)
+// ready are the addresses of the members that can serve.
+func ready(members []topology.Member) (addrs []netip.Addr) {
+	for _, m := range members {
+		if m.Ready {
+			addrs = append(addrs, valid(m.IP, m.IP6)...)
 		}
 	}
 	return addrs
-}
-
-// chosen reports whether labels are all that a selector asks for.
-func chosen(labels, selector map[string]string) bool {
-	for k, v := range selector {
-		if labels[k] != v {
-			return false
-		}
-	}
-	return len(selector) > 0
 }
