@@ -36,8 +36,8 @@ type forwarder struct {
 
 // start asks for the answer to q, which came by udp or tcp, and gives it to done,
 // which is called once; where there is nobody to ask, there is no such name.
-func (f *forwarder) start(z *Zone, a asker, q *dns.Msg, by string, done func(*dns.Msg)) {
-	servers := f.servers(z, z.views[a])
+func (f *forwarder) start(z *Zone, a asker, v *view, q *dns.Msg, by string, done func(*dns.Msg)) {
+	servers := f.servers(z, v)
 	if len(servers) == 0 {
 		done(failed(q, dns.RcodeNameError))
 		return

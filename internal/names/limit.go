@@ -25,7 +25,7 @@ func (l *fewer) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		a := asker{addrOf(c.LocalAddr()), addrOf(c.RemoteAddr())}
-		if l.server.zone.Load().views[a] != nil && l.count(a.source, 1) {
+		if l.server.zone.Load().of(a) != nil && l.count(a.source, 1) {
 			return &counted{Conn: c, done: sync.OnceFunc(func() { l.count(a.source, -1) })}, nil
 		}
 		c.Close()

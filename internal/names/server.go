@@ -130,11 +130,12 @@ func (s *Server) slowly(z *Zone, a asker, packet []byte, send func(*dns.Msg)) {
 		m.Truncate(size)
 		send(m)
 	}
-	if reply := z.answer(z.views[a], q); reply != nil {
+	v := z.of(a)
+	if reply := z.answer(v, q); reply != nil {
 		fit(reply)
 		return
 	}
-	s.forward.start(z, a, q, "udp", fit)
+	s.forward.start(z, a, v, q, "udp", fit)
 }
 
 // tcp is a server for the queries that come over connections.
@@ -152,12 +153,13 @@ func (s *Server) tcp(l net.Listener) *dns.Server {
 func (s *Server) serveTCP(w dns.ResponseWriter, q *dns.Msg) {
 	z := s.zone.Load()
 	a := asker{addrOf(w.LocalAddr()), addrOf(w.RemoteAddr())}
-	if reply := z.answer(z.views[a], q); reply != nil {
+	v := z.of(a)
+	if reply := z.answer(v, q); reply != nil {
 		_ = w.WriteMsg(reply)
 		return
 	}
 	done := make(chan *dns.Msg, 1)
-	s.forward.start(z, a, q, "tcp", func(m *dns.Msg) { done <- m })
+	s.forward.start(z, a, v, q, "tcp", func(m *dns.Msg) { done <- m })
 	_ = w.WriteMsg(<-done)
 }
 

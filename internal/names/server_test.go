@@ -24,7 +24,7 @@ const (
 	gateway  = "127.0.0.1"
 	client   = "127.0.0.2" // web, which reaches the outside
 	inmate   = "127.0.0.3" // safe, in an internal network of the same gateway
-	stranger = "127.0.0.9"
+	host     = "127.0.0.9" // any other address
 	upstream = "127.0.1.1"
 	second   = "127.0.1.2"
 )
@@ -109,11 +109,13 @@ func TestServer(t *testing.T) {
 				}
 			}
 		}
-		if got := words(mustAsk(t, stranger, "udp", query("web.cnet.", "A"))); got != "REFUSED" {
-			t.Error("a stranger is told", got)
-		}
-		if reply, err := ask(t, stranger, "tcp", query("web.cnet.", "A")); err == nil {
-			t.Error("a stranger is told", reply)
+		for _, by := range []string{"udp", "tcp"} {
+			if got := words(mustAsk(t, host, by, query("web.cnet.", "A"))); got != client {
+				t.Error("the host is told", got)
+			}
+			if got := words(mustAsk(t, host, by, query("example.org.", "A"))); got != "REFUSED" {
+				t.Error("the host, which has resolvers of its own, is told", got)
+			}
 		}
 		at := b53(gateway)
 		if err := s.Close(at); err != nil || len(s.At()) > 0 {

@@ -1,6 +1,7 @@
 package names
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 type Zone struct {
 	serial   uint32
 	views    map[asker]*view
+	host     *view           // that of the host itself
 	networks map[string]bool // by name, in lower case
 	own      []netip.Prefix  // no address of these has a name elsewhere
 	gateways map[netip.Addr]bool
@@ -33,16 +35,19 @@ type view struct {
 // Compile makes a zone of a book; serial counts the zones.
 func Compile(b Book, serial uint32) *Zone {
 	z := &Zone{
-		serial: serial, views: make(map[asker]*view), networks: make(map[string]bool), gateways: make(map[netip.Addr]bool),
+		serial: serial, views: make(map[asker]*view), host: &view{host: true},
+		networks: make(map[string]bool), gateways: make(map[netip.Addr]bool),
 	}
-	host := &view{host: true}
 	halls := make(map[string]*hall)
 	for _, n := range b.Networks {
 		h := newHall(n)
 		halls[n.Name] = h
-		host.rooms = append(host.rooms, h.all)
+		z.host.rooms = append(z.host.rooms, h.all)
 		z.networks[h.all.network] = true
 		z.own = append(z.own, n.Subnets...)
+		for _, ip := range n.Gateways {
+			z.gateways[ip] = true
+		}
 		for _, s := range n.Services {
 			for _, ip := range s.Addrs {
 				z.own = append(z.own, netip.PrefixFrom(ip, ip.BitLen()))
@@ -51,12 +56,6 @@ func Compile(b Book, serial uint32) *Zone {
 	}
 	for _, s := range b.Stacks {
 		z.admit(s, halls)
-	}
-	for _, h := range halls {
-		for _, ip := range h.Gateways {
-			z.gateways[ip] = true
-			z.views[asker{ip, ip}] = host
-		}
 	}
 	return z
 }
@@ -79,6 +78,28 @@ func (z *Zone) admit(s Stack, halls map[string]*hall) {
 			}
 		}
 	}
+}
+
+// of is what an asker sees: nothing, if nobody knows who it is. The host may have
+// asked by any of its addresses: rules may rewrite that which it began with.
+func (z *Zone) of(a asker) *view {
+	if v, known := z.views[a]; known {
+		return v
+	}
+	if local(a.source) {
+		return z.host
+	}
+	return nil
+}
+
+// local reports whether an address is one of the host's own, which no packet from
+// elsewhere has: nothing can be bound to others.
+func local(ip netip.Addr) bool {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0)))
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil && !ip.IsUnspecified()
 }
 
 // let has an asker see v. Of two who cannot be told apart, as when two networks
