@@ -1,6 +1,7 @@
 package names
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -319,8 +320,21 @@ func BenchmarkCompile(b *testing.B) {
 		})
 	}
 	book := Of(t)
-	b.ReportAllocs()
-	for i := 0; i < b.N; i++ {
-		Compile(book, 1)
-	}
+	b.Run("from JSON", func(b *testing.B) {
+		data, err := json.Marshal(book)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		s := NewServer("")
+		for i := 0; i < b.N; i++ {
+			_ = s.Know(data, nil)
+		}
+	})
+	b.Run("alone", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; i < b.N; i++ {
+			Compile(book, 1)
+		}
+	})
 }

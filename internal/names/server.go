@@ -1,7 +1,9 @@
 package names
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -34,6 +36,17 @@ func (s *Server) Set(b Book) {
 	defer s.mu.Unlock()
 	s.serial++
 	s.zone.Store(Compile(b, s.serial))
+}
+
+// Know is [Server.Set] for a server in a process of its own, which is told the
+// book as JSON. It has no wishes.
+func (s *Server) Know(book json.RawMessage, _ func(any) error) error {
+	var b Book
+	if err := json.Unmarshal(book, &b); err != nil {
+		return fmt.Errorf("read the book of names: %w", err)
+	}
+	s.Set(b)
+	return nil
 }
 
 // endpoint is a gateway's sockets.
