@@ -22,7 +22,7 @@ func newServiceCmd(a *app) *cobra.Command {
 		},
 	}
 	c.AddCommand(newServiceCreateCmd(a), newServiceSetCmd(a), newServiceAddCmd(a), newServiceRemoveCmd(a),
-		newServiceDeleteCmd(a), newServiceListCmd(a), newServiceInspectCmd(a))
+		newServiceDeleteCmd(a), newServiceRampCmd(a), newServiceListCmd(a), newServiceInspectCmd(a))
 	return c
 }
 

@@ -26,7 +26,7 @@ type Options struct {
 	Every time.Duration // how long a step lasts
 	Tries int           // trial requests in each step
 	Limit float64       // percent of them that may fail; more end the ramp
-	Watch func(Look)    // is told after each trial request, and last at the end of a step
+	Watch func(Look)    // is told after each trial request, and last when the step is done
 }
 
 // Look is what was seen of a step so far.
@@ -105,9 +105,11 @@ func (o Options) take(ctx context.Context, s Service, step Step) (Look, error) {
 			return look, err
 		}
 		look.Given = since(start, now)
-		o.Watch(look)
 		// What is too much of the whole is so whatever the rest brings.
-		if float64(look.Failed)*100 > o.Limit*float64(o.Tries) {
+		failing := float64(look.Failed)*100 > o.Limit*float64(o.Tries)
+		look.Done = look.Done || failing
+		o.Watch(look)
+		if failing {
 			return look, ErrFailing
 		}
 	}

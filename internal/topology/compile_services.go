@@ -116,7 +116,7 @@ func (c *compiler) shared(s Service, p ServicePort, n Network, on nat.On) {
 	b := nat.Balance{On: on, Front: front, Iface: n.LinkPattern(), Exact: s.Mode == Exact, Affinity: s.Affinity}
 	for _, m := range c.serving.members[s.Name] {
 		c.add("service "+s.Name, nat.Endpoint{
-			On: on, Front: front, Container: m.Container, To: m.addr(on.IPv6), ToPort: m.port(p), Affinity: s.Affinity,
+			On: on, Front: front, Container: m.Container, To: m.addr(on.IPv6), ToPort: m.At(p), Affinity: s.Affinity,
 		})
 		if m.Weight > 0 {
 			b.Shares = append(b.Shares, nat.Share{Container: m.Container, Weight: m.Weight})
@@ -146,8 +146,8 @@ func (m Member) addr(ipv6 bool) netip.Addr {
 	return m.IP
 }
 
-// port is the member's own, of a port of the service.
-func (m Member) port(p ServicePort) uint16 {
+// At is the port of the member that a port of the service leads to.
+func (m Member) At(p ServicePort) uint16 {
 	if m.Port != 0 {
 		return m.Port
 	}

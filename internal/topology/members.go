@@ -145,6 +145,27 @@ func (s Service) weigh(list []Member) {
 	}
 }
 
+// Weights are the shares of a service's backends and groups as they are: those
+// that were set, and nothing for the others; where none was, one for each member.
+// Members of a group are together under its name.
+func (t *Topology) Weights(s Service) []Weight {
+	list := slices.Clone(s.Weights)
+	at := func(name string) int { return slices.IndexFunc(list, func(w Weight) bool { return w.Name == name }) }
+	for _, m := range t.Members(s) {
+		name := m.Group
+		if name == "" || at(m.Container) >= 0 {
+			name = m.Container
+		}
+		if at(name) < 0 {
+			list = append(list, Weight{Name: name})
+		}
+		if len(s.Weights) == 0 {
+			list[at(name)].Weight++
+		}
+	}
+	return list
+}
+
 // part is a share of a weight among so many.
 type part struct{ weight, among int }
 

@@ -1,47 +1,10 @@
 package nat
 
 import (
-	"context"
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/cnetlab/cnet/pkg/fact"
 )
-
-// Count is what the counters of nf_tables have seen: of a published port the
-// connections, with the bytes of the first packet of each; of a masquerade the
-// connections that left.
-type Count struct {
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"`
-}
-
-// Counters returns the counts of those of the facts that have counters: of the
-// backend [Nftables], what is published and what is masqueraded.
-func Counters(ctx context.Context, facts []fact.Fact) (map[fact.Key]Count, error) {
-	counts := make(map[fact.Key]Count)
-	var state *nftState
-	for _, f := range facts {
-		v, ok := f.(value)
-		if !ok || v.on().Backend != Nftables {
-			continue
-		}
-		if state == nil {
-			var err error
-			if state, err = lookAnyNft(ctx); err != nil {
-				return nil, err
-			}
-		}
-		for _, o := range v.nftables() {
-			if n, ok := state.counted(o); ok {
-				sum := counts[f.Key()]
-				counts[f.Key()] = Count{sum.Packets + n.Packets, sum.Bytes + n.Bytes}
-			}
-		}
-	}
-	return counts, nil
-}
 
 // counted is the count of an object that is there and counts.
 func (s *nftState) counted(o nftObject) (Count, bool) {

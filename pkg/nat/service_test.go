@@ -3,7 +3,9 @@ package nat_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/cnetlab/cnet/internal/hosttest"
@@ -104,5 +106,50 @@ func serviceExchange(t *testing.T, ons ...nat.On) {
 			now = next
 		}
 		run(fact.Diff(now, nil))
+	}
+}
+
+// What an endpoint was given is counted on while the shares change.
+func TestServiceCounts(t *testing.T) {
+	each(t, func(t *testing.T) { serviceCounts(t, ip4) })
+}
+
+func TestNftServiceCounts(t *testing.T) {
+	inNft(t, func(t *testing.T) { serviceCounts(t, nft4) })
+}
+
+func serviceCounts(t *testing.T, on nat.On) {
+	ctx := context.Background()
+	hosttest.Sh(t, "ip link set lo up; ip route add 10.76.0.0/16 dev lo src 127.0.0.1; ip addr add 10.77.0.2/32 dev lo; ip addr add 10.77.0.3/32 dev lo")
+	now := append(serviceHooks(on), serviceOn(on, "a", "tcp", true, 0, 3, 1)...)
+	must(t, on.MakeAll(ctx, now))
+	call := func() {
+		for i := 0; i < 8; i++ {
+			if conn, err := net.Dial("tcp", "10.76.0.2:80"); err == nil {
+				conn.Close() // nobody listens: refused by the endpoint
+			}
+		}
+	}
+	given := func() (list []uint64) {
+		counts, err := nat.Counters(ctx, now)
+		must(t, err)
+		for _, f := range now {
+			if e, ok := f.(nat.Endpoint); ok {
+				list = append(list, counts[e.Key()].Packets)
+			}
+		}
+		return list
+	}
+	call()
+	if got := given(); !slices.Equal(got, []uint64{6, 2}) {
+		t.Errorf("of 8 calls, at 3 to 1: %v", got)
+	}
+	next := append(serviceHooks(on), serviceOn(on, "a", "tcp", true, 0, 1, 1)...)
+	_, err := fact.Run(ctx, fact.Diff(now, next).Steps, fact.Observer{})
+	must(t, err)
+	now = next
+	call()
+	if got := given(); !slices.Equal(got, []uint64{10, 6}) {
+		t.Errorf("of 8 more, at 1 to 1: %v", got)
 	}
 }

@@ -28,8 +28,8 @@ func listenEcho(t *testing.T, ns string) {
 }
 
 // serve80 listens at port 80 of a container and serves each connection, which is
-// closed after it.
-func serve80(t *testing.T, ns string, serve func(net.Conn)) {
+// closed after it. end ends it before the test does.
+func serve80(t *testing.T, ns string, serve func(net.Conn)) (end func()) {
 	t.Helper()
 	var l net.Listener
 	err := netns.Do(path(ns), func() (err error) {
@@ -52,6 +52,7 @@ func serve80(t *testing.T, ns string, serve func(net.Conn)) {
 			}()
 		}
 	}()
+	return func() { l.Close() }
 }
 
 // openStream opens a stream from the namespace ns to an address.
