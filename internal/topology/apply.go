@@ -61,7 +61,7 @@ func (t *Topology) rebuilt(h Host) rebuilt {
 
 func (r rebuilt) Exists(path string) bool {
 	name := strings.TrimPrefix(path, NetnsPath(""))
-	if _, err := r.before.Container(name); err == nil || r.before.Stack(name) != nil {
+	if _, err := r.before.Container(name); err == nil || r.before.Holding(name) != nil {
 		return false
 	}
 	return r.Host.Exists(path)
@@ -167,6 +167,7 @@ func (n *Network) inherit(was Network) {
 		keep(&n.RouteMTU, was.RouteMTU)
 	}
 	keep(&n.MTU, was.MTU)
+	keep(&n.DNSTTL, was.DNSTTL)
 	keep(&n.Firewall, was.Firewall)
 	keep(&n.Driver, was.Driver)
 }
@@ -183,7 +184,7 @@ func keep[T comparable](open *T, was T) {
 func (n Network) says(w Network) bool {
 	return either(w.Driver, n.Driver) && either(w.Subnet, n.Subnet) && either(w.Gateway, n.Gateway) &&
 		(w.IPv6 || w.Subnet6.IsValid()) == n.IPv6 && either(w.Subnet6, n.Subnet6) && either(w.Gateway6, n.Gateway6) &&
-		w.Internal == n.Internal && w.Talk() == n.Talk() && either(w.MTU, n.MTU) && either(w.RouteMTU, n.RouteMTU) &&
+		w.Internal == n.Internal && w.Talk() == n.Talk() && w.Names() == n.Names() && either(w.DNSTTL, n.DNSTTL) && either(w.MTU, n.MTU) && either(w.RouteMTU, n.RouteMTU) &&
 		(w.Firewall == "auto" || either(w.Firewall, n.Firewall))
 }
 
@@ -198,7 +199,7 @@ func either[T comparable](want, have T) bool {
 func (t *Topology) applyContainers(list []Container, before *Topology, h Host) error {
 	specs := make([]ContainerSpec, len(list))
 	for i, c := range list {
-		old := before.Stack(c.StackName())
+		old := before.Holding(c.StackName())
 		if old == nil {
 			old = &Container{}
 		}

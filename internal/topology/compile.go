@@ -182,22 +182,14 @@ func (c *compiler) stack(k Container) {
 // netns is the path of the stack that the container holds.
 func (k Container) netns() string { return NetnsPath(k.StackName()) }
 
-// holder is the container that holds the stack of k.
-func (c *compiler) holder(k Container) Container {
-	if holder, err := c.topo.Container(k.Share); k.Share != "" && err == nil {
-		return *holder
-	}
-	return k
-}
-
 // container adds a container's own name for its stack, and its files.
 func (c *compiler) container(k Container) {
-	owner, path, stack := "container "+k.Name, NetnsPath(k.Name), c.holder(k).netns()
+	owner, path, stack := "container "+k.Name, NetnsPath(k.Name), c.topo.Stack(k).netns()
 	if path != stack {
 		c.add(owner, netns.Bind{Path: path, Source: stack})
 	}
 	c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/hosts", Content: c.hosts(k)})
-	if text := resolvConf(k); text != "" {
+	if text := c.resolvConf(k); text != "" {
 		c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/resolv.conf", Content: text})
 	}
 }

@@ -24,8 +24,16 @@ func (t *Topology) Holder(name string) (*Container, error) {
 	return t.Container(c.Share)
 }
 
-// Stack returns the container that holds the stack of that name, or nil.
-func (t *Topology) Stack(name string) *Container {
+// Stack is the container that holds the stack of a container: itself, or another.
+func (t *Topology) Stack(k Container) Container {
+	if holder, err := t.Container(k.Share); k.Share != "" && err == nil {
+		return *holder
+	}
+	return k
+}
+
+// Holding returns the container that holds the stack of that name, or nil.
+func (t *Topology) Holding(name string) *Container {
 	if c, err := t.Container(name); err == nil && c.Share == "" && c.Stack == "" {
 		return c
 	}

@@ -34,7 +34,7 @@ func TestHandOn(t *testing.T) {
 		before := topo.Clone()
 		must(t, topo.RemoveContainer(c.gone))
 		must(t, topo.Check())
-		holder := topo.Stack("web")
+		holder := topo.Holding("web")
 		if holder == nil || holder.Name != c.holder {
 			t.Fatalf("without %s: %v holds the stack, want %s", c.gone, holder, c.holder)
 		}
@@ -47,7 +47,7 @@ func TestHandOn(t *testing.T) {
 		}
 	}
 	must(t, topo.RemoveContainer("side"))
-	if s := topo.Stack("web"); s != nil {
+	if s := topo.Holding("web"); s != nil {
 		t.Errorf("container %s holds the stack of a pod that is gone", s.Name)
 	}
 	container(t, &topo, "web", "lab")
@@ -79,8 +79,8 @@ func TestReturn(t *testing.T) {
 		t.Errorf("web came back as %v (%v), want it to share with log", web, err)
 	}
 	must(t, joined.RemoveContainer("log"))
-	if diff := cmp.Diff(before.Containers[2].Networks, joined.Stack("web").Networks, addrs); diff != "" || joined.Stack("web").Name != "web" {
-		t.Errorf("%s holds the stack, want web: %s", joined.Stack("web").Name, diff)
+	if diff := cmp.Diff(before.Containers[2].Networks, joined.Holding("web").Networks, addrs); diff != "" || joined.Holding("web").Name != "web" {
+		t.Errorf("%s holds the stack, want web: %s", joined.Holding("web").Name, diff)
 	}
 
 	applied := before.Clone()
