@@ -1,0 +1,78 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// kept is the owner of the records of a process that cnet keeps for itself. No
+// container has such a name.
+func kept(name string) string { return "@" + name }
+
+// Kept are the names of the processes of cnet's own that have records.
+func Kept() ([]string, error) {
+	var names []string
+	list, err := owners()
+	for _, name := range list {
+		if own, ok := strings.CutPrefix(name, "@"); ok {
+			names = append(names, own)
+		}
+	}
+	return names, err
+}
+
+// ListKept are the records of a process of cnet's own.
+func ListKept(name string) ([]Process, error) { return List(kept(name)) }
+
+// StartKept starts this program anew, in a session of its own and with a log, to
+// run as a process of cnet's own. files are its own from the third on. It records
+// itself, by [RecordKept].
+func StartKept(name string, argv []string, files []*os.File) error {
+	log, err := openLog(kept(name))
+	if err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	defer log.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	env := []string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "CNET_KEEP_FILES=" + strconv.Itoa(len(files))}
+	p, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
+		Dir: "/", Env: env, Files: append([]*os.File{null, log, log}, files...), Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		os.Remove(log.Name())
+		return fail.New(fail.Failed, "start "+name, "%w", err)
+	}
+	return p.Release()
+}
+
+// RecordKept records the calling process, which [StartKept] started.
+func RecordKept(name string) error {
+	log, err := os.Readlink("/proc/self/fd/1")
+	if err == nil {
+		_, err = record(kept(name), os.Getpid(), os.Args, log)
+	}
+	if err != nil {
+		return fmt.Errorf("record %s: %w", name, err)
+	}
+	return nil
+}
+
+// EndKept ends a process of cnet's own that does not end by itself.
+func EndKept(ctx context.Context, name string) error { return End(ctx, kept(name), false) }
+
+// ForgetKept removes the records and logs of a process of cnet's own.
+func ForgetKept(name string) error {
+	list, err := ListKept(name)
+	return errors.Join(err, forget(kept(name), list))
+}
