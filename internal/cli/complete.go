@@ -10,35 +10,35 @@ import (
 	"github.com/cnetlab/cnet/internal/topology"
 )
 
-// names are the words that may stand at one place, given those before it.
-type names func(t topology.Topology, before []string) []string
+// choices are the words that may stand at one place, given those before it.
+type choices func(t topology.Topology, before []string) []string
 
 // place says what may stand as each argument of a command, and what as the rest.
 type place struct {
-	args []names
-	rest names
+	args []choices
+	rest choices
 }
 
 // places are the commands that take the name of a container or a network.
 var places = map[string]place{
-	"connect":         {args: []names{containerNames, networkNames}},
+	"connect":         {args: []choices{containerNames, networkNames}},
 	"delete":          {rest: containerNames},
-	"disconnect":      {args: []names{containerNames, networksOf}},
-	"exec":            {args: []names{containerNames}},
+	"disconnect":      {args: []choices{containerNames, networksOf}},
+	"exec":            {args: []choices{containerNames}},
 	"inspect":         {rest: containerNames},
-	"probe":           {args: []names{containerNames}},
-	"publish":         {args: []names{containerNames}},
-	"shell":           {args: []names{containerNames}},
+	"probe":           {args: []choices{containerNames}},
+	"publish":         {args: []choices{containerNames}},
+	"shell":           {args: []choices{containerNames}},
 	"verify":          {rest: containerNames},
-	"unpublish":       {args: []names{containerNames}, rest: portsOf},
-	"label":           {args: []names{containerNames}, rest: labelsOf},
+	"unpublish":       {args: []choices{containerNames}, rest: portsOf},
+	"label":           {args: []choices{containerNames}, rest: labelsOf},
 	"network delete":  {rest: networkNames},
 	"network inspect": {rest: networkNames},
-	"service add":     {args: []names{serviceNames}, rest: containerNames},
+	"service add":     {args: []choices{serviceNames}, rest: containerNames},
 	"service delete":  {rest: serviceNames},
 	"service inspect": {rest: serviceNames},
-	"service remove":  {args: []names{serviceNames}, rest: backendsOf},
-	"service set":     {args: []names{serviceNames}},
+	"service remove":  {args: []choices{serviceNames}, rest: backendsOf},
+	"service set":     {args: []choices{serviceNames}},
 }
 
 // addCompletions tells the shell where a container or a network is meant.
@@ -53,6 +53,9 @@ func (a *app) addCompletions(root *cobra.Command) {
 		_ = create.RegisterFlagCompletionFunc("network", a.complete(place{rest: networkNames}))
 		_ = create.RegisterFlagCompletionFunc("share", a.complete(place{rest: containerNames}))
 		_ = create.RegisterFlagCompletionFunc("label", a.complete(place{rest: allLabels}))
+	}
+	if resolve, _, err := root.Find([]string{"resolve"}); err == nil {
+		_ = resolve.RegisterFlagCompletionFunc("from", a.complete(place{rest: containerNames}))
 	}
 	a.completeService(root)
 }

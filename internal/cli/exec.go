@@ -32,7 +32,9 @@ func newExecCmd(a *app) *cobra.Command {
 /etc/hosts and /etc/resolv.conf, as ip netns exec does. Files, processes and
 users are the host's. The program takes the place of cnet, so its exit code,
 signals and terminal are its own. 126 means that it cannot be executed, 127 that
-it is not there. In its environment, CNET_CONTAINER is the container's name.
+it is not there. In its environment, CNET_CONTAINER is the container's name, and the
+services of its networks have variables as in Kubernetes (WEB_SERVICE_HOST,
+WEB_SERVICE_PORT, WEB_PORT_80_TCP_ADDR ...), as they are when it starts.
 
 With -d it runs in the background: in a session of its own, with no input, and
 its output in a log under /run/cnet/log. It ends when its container is deleted.`,
@@ -87,10 +89,15 @@ func splitExec(args []string) (name string, argv []string, err error) {
 
 // enter brings this process into a container, with its environment and folder.
 func (a *app) enter(ctx context.Context, name string, env []string, workdir string) error {
-	if err := a.exists(name); err != nil {
+	t, err := a.engine().Topology()
+	if err != nil {
 		return err
 	}
-	for _, e := range append([]string{containerVariable + "=" + name}, env...) {
+	if _, err := t.Container(name); err != nil {
+		return err
+	}
+	own := append(t.Environment(name), containerVariable+"="+name)
+	for _, e := range append(own, env...) {
 		key, value, ok := strings.Cut(e, "=")
 		if !ok || os.Setenv(key, value) != nil {
 			return fail.New(fail.Usage, "--env "+e, "a variable is written NAME=VALUE").Try("--env GREETING=hello")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,8 @@ func newNetworkCmd(a *app) *cobra.Command {
 func newNetworkCreateCmd(a *app) *cobra.Command {
 	var s topology.NetworkSpec
 	var mtu string
+	var names bool
+	var ttl time.Duration
 	var ifNotExists bool
 	c := &cobra.Command{
 		Use:   "create NAME",
@@ -48,6 +51,10 @@ leaves the network is still no larger than that.`,
 			if s.MTU, err = parseMTU(mtu, c.Flags().Changed("mtu")); err != nil {
 				return err
 			}
+			if s.DNSTTL, err = wholeSeconds("--dns-ttl", ttl); err != nil {
+				return err
+			}
+			s.NoDNS = !names
 			return a.change(c, func(t *topology.Topology, h topology.Host) error {
 				if _, err := t.Network(s.Name); err == nil && ifNotExists {
 					return nil
@@ -67,10 +74,20 @@ leaves the network is still no larger than that.`,
 	fl.StringVar(&s.Gateway6, "gateway6", "", "the host's `address` in it (default: the first)")
 	fl.BoolVar(&s.Internal, "internal", false, "no way out and no way in")
 	fl.BoolVar(&s.ICC, "icc", true, "let its containers reach each other")
+	fl.BoolVar(&names, "dns", true, "answer at the gateway for the names of what is in it")
+	fl.DurationVar(&ttl, "dns-ttl", 0, "for how `long` an answer may be remembered, like 5s")
 	fl.StringVar(&mtu, "mtu", "", "largest packet in `bytes`, or jumbo for the largest there is (default: that of\nthe default route)")
 	fl.BoolVar(&s.AllowOverlap, "allow-overlap", false, "allow a subnet that meets others")
 	fl.BoolVar(&ifNotExists, "if-not-exists", false, "leave a network that exists as it is")
 	return c
+}
+
+// wholeSeconds is a flag's length of time in seconds.
+func wholeSeconds(flag string, d time.Duration) (int, error) {
+	if d < 0 || d%time.Second != 0 {
+		return 0, fail.New(fail.Usage, flag+" "+d.String(), "it is a whole number of seconds").Try("%s 5s", flag)
+	}
+	return int(d / time.Second), nil
 }
 
 // parseMTU reads an MTU in bytes, or the word for the largest; 0 if none is given.
@@ -164,6 +181,9 @@ func notes(n topology.Network) string {
 	}
 	if !n.Talk() {
 		words = append(words, "icc=false")
+	}
+	if !n.Names() {
+		words = append(words, "dns=false")
 	}
 	if n.Firewall != "iptables" {
 		words = append(words, n.Firewall)

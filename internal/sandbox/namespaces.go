@@ -82,6 +82,9 @@ func shadow() error {
 				return err
 			}
 		}
+		if err := noResolvers(dir, upper); err != nil {
+			return err
+		}
 		options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", dir, upper, work)
 		if err := overlay(dir, options); err != nil {
 			return err
@@ -101,6 +104,15 @@ func hide(dir, path, upper string) error {
 		return fmt.Errorf("hide %s: %w", path, err)
 	}
 	return nil
+}
+
+// noResolvers puts a resolv.conf that names nobody into the upper layer of /etc:
+// no name server of the machine can be reached from the sandbox.
+func noResolvers(dir, upper string) error {
+	if dir != "/etc" {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(upper, "resolv.conf"), []byte("# none reaches out of a sandbox\n"), 0o644)
 }
 
 func tmpfs(dir string) error {

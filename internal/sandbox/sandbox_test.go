@@ -85,6 +85,7 @@ func TestInside(t *testing.T) {
 		{"processes of its own", "echo $$ $PPID", "[0-9]* 1\n"},
 		{"empty run", "ls /run", "cnet-sandbox\n"},
 		{"private etc", "echo x > /etc/cnet-test && cat /etc/cnet-test", "x\n"},
+		{"no name servers", "grep -c nameserver /etc/resolv.conf", "0\n"},
 		{"environment", "echo $CNET_TEST_PASSED_ON $CNET_SANDBOX $CNET_SANDBOX_FIRST", "yes 1\n"},
 		{"no descriptors of ours", "[ -e /proc/$$/fd/3 ] || [ -e /proc/$$/fd/4 ] || echo none", "none\n"},
 		{"finds this program", "readlink -f \"$(command -v cnet)\" | grep -c . ", "1\n"},

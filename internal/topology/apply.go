@@ -172,6 +172,7 @@ func (n *Network) inherit(was Network) {
 		keep(&n.RouteMTU, was.RouteMTU)
 	}
 	keep(&n.MTU, was.MTU)
+	keep(&n.DNSTTL, was.DNSTTL)
 	keep(&n.Firewall, was.Firewall)
 	keep(&n.Driver, was.Driver)
 }
@@ -188,7 +189,7 @@ func keep[T comparable](open *T, was T) {
 func (n Network) says(w Network) bool {
 	return either(w.Driver, n.Driver) && either(w.Subnet, n.Subnet) && either(w.Gateway, n.Gateway) &&
 		(w.IPv6 || w.Subnet6.IsValid()) == n.IPv6 && either(w.Subnet6, n.Subnet6) && either(w.Gateway6, n.Gateway6) &&
-		w.Internal == n.Internal && w.Talk() == n.Talk() && either(w.MTU, n.MTU) && either(w.RouteMTU, n.RouteMTU) &&
+		w.Internal == n.Internal && w.Talk() == n.Talk() && w.Names() == n.Names() && either(w.DNSTTL, n.DNSTTL) && either(w.MTU, n.MTU) && either(w.RouteMTU, n.RouteMTU) &&
 		(w.Firewall == "auto" || either(w.Firewall, n.Firewall))
 }
 

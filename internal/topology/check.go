@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -83,7 +84,7 @@ func (c checker) subnets() error {
 		if n.AllowOverlap {
 			continue
 		}
-		for _, p := range n.prefixes() {
+		for _, p := range n.Prefixes() {
 			all = append(all, subnet{p, n.Name})
 		}
 	}
@@ -115,7 +116,8 @@ func (n Network) checkWords() error {
 	return n.checkLinks()
 }
 
-func (n Network) prefixes() []netip.Prefix {
+// Prefixes are the network's subnets.
+func (n Network) Prefixes() []netip.Prefix {
 	if n.IPv6 {
 		return []netip.Prefix{n.Subnet, n.Subnet6}
 	}
@@ -131,7 +133,7 @@ func (n Network) checkNumbers() error {
 		return fmt.Errorf("it has no IPv6 subnet, or no gateway in it")
 	}
 	gateways := []netip.Addr{n.Gateway, n.Gateway6}
-	for i, p := range n.prefixes() {
+	for i, p := range n.Prefixes() {
 		if err := checkSubnet(p); err != nil {
 			return err
 		}
@@ -139,7 +141,7 @@ func (n Network) checkNumbers() error {
 			return err
 		}
 	}
-	return n.checkMTU()
+	return errors.Join(n.checkMTU(), n.checkTTL())
 }
 
 func (c checker) container(i int, k Container) error {

@@ -180,7 +180,7 @@ func (c *compiler) container(k Container) {
 		c.add(owner, route.Up{Netns: path, Link: "lo", Source: k.source(), Of: of})
 	}
 	c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/hosts", Content: c.hosts(k)})
-	if text := resolvConf(k); text != "" {
+	if text := c.resolvConf(k); text != "" {
 		c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/resolv.conf", Content: text})
 	}
 }

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/cnetlab/cnet/pkg/netns"
@@ -12,13 +13,7 @@ import (
 func (c *compiler) hosts(k Container) string {
 	var b strings.Builder
 	b.WriteString(ownedBy(k) + "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
-	at := k.Networks
-	if k.Share != "" {
-		if owner, err := c.topo.Container(k.Share); err == nil {
-			at = owner.Networks
-		}
-	}
-	for _, a := range at {
+	for _, a := range c.topo.Stack(k).Networks {
 		names := strings.Join(append([]string{k.Name}, a.Aliases...), " ")
 		fmt.Fprintf(&b, "%s\t%s\n", a.IP, names)
 		if a.IP6.IsValid() {
@@ -29,20 +24,54 @@ func (c *compiler) hosts(k Container) string {
 }
 
 // resolvConf is the text of a container's /etc/resolv.conf (resolv.conf(5)), or
-// empty where the host has no name server that a container could reach.
-func resolvConf(k Container) string {
-	if len(k.Nameservers) == 0 {
+// empty where there is no name server that the container could reach. A name
+// without a dot is looked for in cnet's domain first, and one with a dot as it
+// is, so that web and web.lab take one question each.
+func (c *compiler) resolvConf(k Container) string {
+	servers, search := k.Nameservers, k.Search
+	if gw := c.topo.nameserver(k); gw.IsValid() {
+		servers, search = []string{gw.String()}, append([]string{Domain}, k.Search...)
+	}
+	if len(servers) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	b.WriteString(ownedBy(k))
-	for _, s := range k.Nameservers {
+	for _, s := range servers {
 		fmt.Fprintf(&b, "nameserver %s\n", s)
 	}
-	if len(k.Search) > 0 {
-		fmt.Fprintf(&b, "search %s\n", strings.Join(k.Search, " "))
+	if len(search) > 0 {
+		fmt.Fprintf(&b, "search %s\n", strings.Join(search, " "))
 	}
 	return b.String()
+}
+
+// Domain is the domain of the names that gateways answer for.
+const Domain = "cnet"
+
+// nameserver is the gateway that a container asks for names: that of the network
+// by which its default route leads, or of the first that answers; or none.
+func (t *Topology) nameserver(k Container) (gw netip.Addr) {
+	stack := t.Stack(k)
+	main := stack.Main()
+	for _, a := range stack.Networks {
+		n, err := t.Network(a.Network)
+		if err == nil && n.Names() && (!gw.IsValid() || a.Network == main.Network) {
+			gw = n.Gateway
+		}
+	}
+	return gw
+}
+
+// Stack is the container in whose namespace a container is.
+func (t *Topology) Stack(k Container) Container {
+	if k.Share == "" {
+		return k
+	}
+	if owner, err := t.Container(k.Share); err == nil {
+		return *owner
+	}
+	return k
 }
 
 // ownedBy is the first line of a file of the container.

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -28,6 +29,8 @@ type NetworkSpec struct {
 	MTU          int
 	Firewall     string
 	AllowOverlap bool
+	NoDNS        bool
+	DNSTTL       int // seconds
 }
 
 // AddNetwork adds a network.
@@ -59,10 +62,13 @@ func (t *Topology) insert(n Network) {
 func (s NetworkSpec) network() (Network, error) {
 	n := Network{
 		Name: s.Name, Driver: s.Driver, Internal: s.Internal, MTU: s.MTU, Firewall: s.Firewall,
-		AllowOverlap: s.AllowOverlap, IPv6: s.IPv6 || s.Subnet6 != "",
+		AllowOverlap: s.AllowOverlap, IPv6: s.IPv6 || s.Subnet6 != "", DNSTTL: s.DNSTTL,
 	}
 	if !s.ICC {
 		n.ICC = &s.ICC
+	}
+	if s.NoDNS {
+		n.DNS = new(bool)
 	}
 	var err error
 	if s.Subnet != "" {
@@ -91,6 +97,17 @@ func (s NetworkSpec) network() (Network, error) {
 		n.Gateway6, err = parseAddr(s.Gateway6, true)
 	}
 	return n, err
+}
+
+// maxTTL is the longest that an answer about a name may be remembered, in
+// seconds (RFC 2181, section 8).
+const maxTTL = 1<<31 - 1
+
+func (n Network) checkTTL() error {
+	if n.DNSTTL < 0 || n.DNSTTL > maxTTL {
+		return fail.New(fail.Usage, "network "+n.Name, "a dns_ttl of %d is out of range: it runs from 0 to %d", n.DNSTTL, maxTTL)
+	}
+	return nil
 }
 
 // complete checks a network and fills in what was left to cnet.
@@ -130,7 +147,7 @@ func (t *Topology) complete(n *Network, h Host) error {
 			return err
 		}
 	}
-	if err := n.checkMTU(); err != nil {
+	if err := errors.Join(n.checkMTU(), n.checkTTL()); err != nil {
 		return err
 	}
 	if err := t.addresses(n, h); err != nil {
@@ -282,7 +299,7 @@ const ofNetwork = "network "
 func (t *Topology) subnets() []Taken {
 	taken := make([]Taken, 0, 2*len(t.Networks))
 	for _, n := range t.Networks {
-		for _, p := range n.prefixes() {
+		for _, p := range n.Prefixes() {
 			taken = append(taken, Taken{p, ofNetwork + n.Name + " (" + p.String() + ")"})
 		}
 	}

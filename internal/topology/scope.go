@@ -45,7 +45,7 @@ func Touched(before, after Topology) Scope {
 		for _, k := range t.Containers {
 			_, own := containers[k.Name]
 			_, pod := containers[k.Share]
-			lives := slices.ContainsFunc(k.Networks, func(a Attachment) bool { _, ok := changed[a.Network]; return ok })
+			lives := slices.ContainsFunc(t.Stack(k).Networks, func(a Attachment) bool { _, ok := changed[a.Network]; return ok })
 			if !own && !pod && !lives {
 				continue
 			}

@@ -52,12 +52,17 @@ type Network struct {
 	RAUplinks []string `json:"ra_uplinks,omitempty" yaml:"ra_uplinks"`
 	// DNS tells whether the gateway answers for the names of what is in the network; nil is true.
 	DNS *bool `json:"dns,omitempty" yaml:"dns"`
+	// DNSTTL is for how long an answer may be remembered, in seconds.
+	DNSTTL int `json:"dns_ttl,omitempty" yaml:"dns_ttl"`
 	// Last is the address handed out last: the next search starts after it.
 	Last netip.Addr `json:"last,omitempty,omitzero" yaml:"last"`
 }
 
 // Talk reports whether the network's containers may reach each other.
 func (n Network) Talk() bool { return n.ICC == nil || *n.ICC }
+
+// Names reports whether the network's gateway answers for names.
+func (n Network) Names() bool { return n.DNS == nil || *n.DNS }
 
 // Leaving is the largest packet that leaves the network by its gateway, in bytes.
 func (n Network) Leaving() int {

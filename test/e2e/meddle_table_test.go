@@ -140,7 +140,7 @@ var meddledLinks = []meddling{
 	},
 	{name: "files gone", sh: "rm -r /etc/netns",
 		finds: "name file: absent api has its own hosts.",
-		steps: "make netns.file, make netns.file, make netns.file, make netns.file",
+		steps: "make netns.file, make netns.file, make netns.file, make netns.file, make netns.file, make netns.file, make netns.file, make netns.file",
 	},
 }
 

@@ -1,0 +1,205 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/cnetlab/cnet/internal/hosttest"
+	"github.com/cnetlab/cnet/internal/names"
+	"github.com/cnetlab/cnet/internal/topology"
+)
+
+// nameServer answers in this process, which is on the host, for what cnet made.
+type nameServer struct {
+	*names.Server
+	at map[netip.AddrPort]bool
+}
+
+func newNameServer() *nameServer {
+	return &nameServer{names.NewServer("/etc/resolv.conf"), make(map[netip.AddrPort]bool)}
+}
+
+// follow has the server know what cnet has by now.
+func (s *nameServer) follow(t *testing.T) {
+	t.Helper()
+	topo, err := topology.Parse("export", []byte(must(t, "export")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	topo.Sort()
+	book := names.Of(topo)
+	for _, at := range book.Gateways() {
+		if s.at[at] {
+			continue
+		}
+		s.at[at] = true
+		udp, tcp, err := names.Open(context.Background(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Listen(udp, tcp); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Set(book)
+}
+
+// named is a lab with IPv6, a vault that reaches no outside and is reached by db
+// alone, one whose containers are kept apart, and one over cables.
+const named = `
+network create lab --ipv6 --subnet 10.1.0.0/24 --subnet6 fd01::/64 --dns-ttl 5s
+network create vault --internal --subnet 10.2.0.0/24
+network create apart --icc=false --subnet 10.3.0.0/24
+network create cables --driver ptp --subnet 10.4.0.0/24
+network create mute --dns=false --subnet 10.5.0.0/24
+create c1 --network lab --alias twin --label app=web
+create c2 --network lab --alias twin --label app=web
+create side --share c1
+create db --network lab
+connect db vault --alias safe
+create gold --network vault
+create a1 a2 --network apart
+create p1 p2 --network cables
+create m1 --network mute
+service create front --network lab --port 80 --selector app=web
+service create heads --network lab --headless --backend c2
+`
+
+// TestNames asks for names as programs do, by getent, and as the host.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	hosttest.Run(t, func(t *testing.T) {
+		lan(t)
+		for _, line := range strings.Split(strings.TrimSpace(named), "\n") {
+			must(t, strings.Fields(line)...)
+		}
+		s := newNameServer()
+		s.follow(t)
+		vip := resolved(t, "front")
+		if len(vip) == 0 {
+			t.Fatal("front has no address")
+		}
+		for _, c := range []struct{ from, name, want string }{
+			{"c1", "c2", "10.1.0.3 fd01::3"},
+			{"c1", "C2.Lab", "10.1.0.3 fd01::3"},
+			{"c1", "c2.lab.cnet", "10.1.0.3 fd01::3"},
+			{"c1", "front", strings.Join(vip, " ")},
+			{"c1", "heads", "10.1.0.3 fd01::3"},
+			{"side", "db", "10.1.0.4 fd01::4"},
+			{"c2", "side", "10.1.0.2 fd01::2"},
+			{"db", "gold", "10.2.0.3"},
+			{"gold", "safe", "10.2.0.2"},
+			{"p1", "p2", "10.4.0.3"},
+			{"p1", "p2.cables", "10.4.0.3"},
+			{"c1", "gold", ""},
+			{"c1", "gold.vault", ""},
+			{"c1", "m1", ""},
+			{"gold", "c1", ""},
+			{"a1", "a2", ""},
+			{"a1", "a2.apart.cnet", ""},
+			{"c1", "example.org", ""},
+		} {
+			if got := getent(t, c.from, c.name); got != c.want {
+				t.Errorf("%s looks up %s: %q, want %q", c.from, c.name, got, c.want)
+			}
+			if got := strings.Join(resolved(t, "--from", c.from, c.name), " "); got != c.want {
+				t.Errorf("cnet resolve --from %s %s: %q, want %q", c.from, c.name, got, c.want)
+			}
+		}
+		oneQuestion(t)
+		byHost(t, s)
+	})
+}
+
+// getent is what a program in a container is told of a name, by the C library.
+func getent(t *testing.T, from, name string) string {
+	t.Helper()
+	var list []string
+	for _, family := range []string{"ahostsv4", "ahostsv6"} {
+		out, err := command(t, "exec", from, "--", "getent", family, name).Output()
+		if exit, ok := err.(*exec.ExitError); err != nil && (!ok || exit.ExitCode() != 2) {
+			t.Fatalf("getent %s %s in %s: %v", family, name, from, err)
+		}
+		for _, line := range strings.Split(string(out), "\n") {
+			if f := strings.Fields(line); len(f) > 1 && f[1] == "STREAM" && !strings.HasPrefix(f[0], "::ffff:") {
+				list = append(list, f[0])
+			}
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// resolved is what cnet resolve finds; nothing where there is no such name.
+func resolved(t *testing.T, args ...string) (list []string) {
+	t.Helper()
+	out, problem, code := cnet(t, append([]string{"resolve", "-o", "json"}, args...)...)
+	if code == 3 {
+		return nil
+	}
+	var r names.Result
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 {
+		t.Fatalf("resolve %v: %d %v\n%s%s", args, code, err, out, problem)
+	}
+	for _, rec := range r.Records {
+		list = append(list, rec.Data)
+	}
+	return list
+}
+
+// oneQuestion counts what reaches the server for each form of a name.
+func oneQuestion(t *testing.T) {
+	t.Helper()
+	hosttest.Sh(t, `nft 'add table inet count
+add chain inet count in { type filter hook input priority 0; }
+add rule inet count in udp dport 53 counter
+add rule inet count in tcp dport 53 counter'`)
+	for i, name := range []string{"c2", "c2.lab", "c2.lab.cnet", "c2.lab.cnet."} {
+		must(t, "exec", "c1", "--", "getent", "ahostsv4", name)
+		hosttest.Sh(t, fmt.Sprintf(`nft list chain inet count in | grep 'udp.*packets %d ' > /dev/null || { nft list chain inet count in; exit 1; }`, i+1))
+	}
+	hosttest.Sh(t, "nft delete table inet count")
+}
+
+// byHost asks as the host, which sees all, for what comes and goes; and what is
+// wrong is said.
+func byHost(t *testing.T, s *nameServer) {
+	t.Helper()
+	for _, c := range []struct{ name, want string }{
+		{"gold", "10.2.0.3"}, {"a2.apart", "10.3.0.3"}, {"10.4.0.2", "p1.cables.cnet."}, {"fd01::3", "c2.lab.cnet."},
+	} {
+		if got := strings.Join(resolved(t, c.name), " "); got != c.want {
+			t.Errorf("the host resolves %s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	// A neighbour of the host finds the way to the gateway, and no answer.
+	hosttest.Sh(t, `ip -n neighbour route add 10.1.0.0/24 via 203.0.113.2
+ip netns exec neighbour dig +tries=1 +time=2 @10.1.0.1 c1.cnet | grep 'status: REFUSED' > /dev/null
+! ip netns exec neighbour dig +tries=1 +time=2 +tcp @10.1.0.1 c1.cnet > /dev/null`)
+	must(t, "create", "late", "--network", "vault", "--ip", "10.2.0.99")
+	s.follow(t)
+	if got := getent(t, "db", "late"); got != "10.2.0.99" {
+		t.Errorf("db looks up late: %q", got)
+	}
+	must(t, "delete", "late")
+	s.follow(t)
+	if got := getent(t, "db", "late"); got != "" {
+		t.Errorf("db looks up late, which is gone: %q", got)
+	}
+	for want, args := range map[int][]string{
+		2: {"resolve", "c1", "-t", "NONSENSE"},
+		3: {"resolve", "none"},
+		1: {"resolve", "--from", "m1", "c1"}, // whose network has nobody to ask
+	} {
+		if out, problem, code := cnet(t, args...); code != want {
+			t.Errorf("cnet %v: exit code %d, want %d\n%s%s", args, code, want, out, problem)
+		}
+	}
+	if got := must(t, "exec", "c1", "--", "printenv", "FRONT_SERVICE_PORT"); got != "80\n" {
+		t.Errorf("FRONT_SERVICE_PORT is %q", got)
+	}
+}
