@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/engine"
+	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/fact"
 )
 
@@ -74,7 +75,13 @@ func (a *app) wholeCmd(use, short, long string, run func(*cobra.Command, *engine
 			if a.dryRun {
 				return a.showPlan(ch)
 			}
-			if err := a.endProcesses(c.Context(), ch.After); err != nil {
+			after := ch.After
+			if idle, err := e.Idle(c.Context(), after); err != nil {
+				return err
+			} else if idle { // after down
+				after = topology.Topology{}
+			}
+			if err := a.settle(c.Context(), after); err != nil {
 				return err
 			}
 			return a.reportAs(ch, lines)

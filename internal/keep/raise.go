@@ -69,10 +69,10 @@ func (p *parent) bear(ctx context.Context) error {
 	go p.hear(ctx, c)
 	p.mu.Lock()
 	p.child = c
+	_ = p.say(message{Verb: verbKnow, Data: p.know}) // before it is asked
 	for at, s := range p.sockets {
 		_ = p.say(message{Verb: verbListen, At: at}, s.udp, s.tcp)
 	}
-	_ = p.say(message{Verb: verbKnow, Data: p.know})
 	p.mu.Unlock()
 	err = cmd.Wait()
 	w.conn.Close()
