@@ -198,8 +198,6 @@ func (e *Engine) plan(ctx context.Context, mutate Mutation, c *Change) (s state,
 			return s, err
 		}
 		c.Plan = handOver(c.Plan, s.compile(c.After).Owner)
-	} else {
-		c.Plan = seamless(c.Plan)
 	}
 	return s, feasible(c.Plan)
 }
