@@ -70,12 +70,10 @@ var crashes = []crash{
 		back: "service set web --publish none --affinity 0s", again: true,
 	},
 	{name: "service add", found: served, typed: "service add web c", back: "service remove web c"},
-	{name: "service remove", found: served, typed: "service remove web b", back: "service add web b"},
 	{
 		name: "create, joining a service", found: "cnet network create lab; cnet create a --network lab --label app=web; cnet service create web --network lab --port 80 --selector app=web",
 		typed: "create d --network lab --label app=web --ip 10.77.0.9", back: "delete d",
 	},
-	{name: "service delete", found: served, typed: "service delete web", back: "service create web --network lab --port 80 --backend a --backend b"},
 	{name: "apply", typed: "apply -f testdata/first.yaml", back: "delete --all; network delete front back", again: true},
 	{
 		name: "apply, changed and pruned", found: "cnet apply -f testdata/first.yaml",

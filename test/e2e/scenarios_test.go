@@ -162,36 +162,24 @@ var scenarios = []scenario{
 			repair`,
 	},
 	{
-		name: "services",
+		name: "services", slow: true,
 		typed: `
 			network create lab --ipv6
-			create a b --network lab --label app=web --label version=v1
-			create c --network lab --label version=v2
-			service create web --network lab --port 80:8080 --port 53/udp --selector app=web --publish 8080:80 --publish 127.0.0.1:53:53/udp
-			service set web --weight v1=95 --weight c=5
-			label c app=web
+			create a b --network lab --label app=web
 			network create inner --internal
 			create d --network lab --network inner
+			service create web --network lab --port 80:8080 --port 53/udp --selector app=web --publish 8080:80 --publish 127.0.0.1:53:53/udp
 			service create in --network inner --port 80 --backend d:8081 --vip 10.76.9.9 --affinity 1h
-			down
-			up
-
-			service add web d
-			service set web --mode exact --publish 8081:80 --affinity 10s
+			service set web --weight a=95 --weight b=5 --mode exact --publish 8081:80
 			network create cables --driver ptp --ipv6
 			create p q --network cables
 			service create wire --network cables --port 80 --backend p --backend q
-			service create names --network lab --headless --selector app=web
-			service remove wire p
-			delete q
 
+			service add web d
 			label a app-
-			service set web --publish none --mode random --affinity 0s --weight none --port 81:80
-			disconnect d inner
-			service delete names wire
-
-			delete a b
-			service delete web in`,
+			delete q
+			service set web --publish none --weight none --mode random --port 81:80
+			service delete wire in`,
 	},
 	{
 		name: "move",
