@@ -208,9 +208,9 @@ func TestServicesAreOneChange(t *testing.T) {
 			return t.SetService("web", plain{}, func(s *Service) error { s.Weights = []Weight{{"v1", 95}, {"v2", 5}}; return nil })
 		}, "break nat.balance web-tcp-80, make nat.balance web-tcp-80"},
 		{"a joiner", func(t *Topology) error { return t.Label("idle", map[string]string{"app": "web"}, nil) },
-			"break nat.balance web-tcp-80, make bridge.hairpin idle-eth0, make nat.endpoint web-tcp-80 idle, make nat.balance web-tcp-80"},
+			"make bridge.hairpin idle-eth0, break nat.balance web-tcp-80, make nat.endpoint web-tcp-80 idle, make nat.balance web-tcp-80"},
 		{"a leaver", func(t *Topology) error { return t.Label("c1", nil, []string{"app"}) },
-			"break nat.balance web-tcp-80, break nat.endpoint web-tcp-80 c1, break bridge.hairpin c1-eth0, make nat.balance web-tcp-80"},
+			"break nat.balance web-tcp-80, break nat.endpoint web-tcp-80 c1, make nat.balance web-tcp-80, break bridge.hairpin c1-eth0"},
 		{"published", func(tt *Topology) error {
 			return tt.SetService("web", plain{}, func(s *Service) error { s.Publish = []Port{port(t, "203.0.113.2:80:80")}; return nil })
 		}, "break nat.balance web-tcp-80, make nat.hook publish, make nat.balance web-tcp-80"},

@@ -22,11 +22,18 @@ import (
 // A rule is asked only for what the ones before it left, so each probability is
 // that of the endpoint among those that are left: with a third for all, two of
 // nine connections would find none. With exact shares the rules count instead.
-// With nf_tables one number is drawn and looked up:
+// With nf_tables the chain is found by a map, however many services there are, and
+// the rules in it are alike:
 //
-//	nft add map inet cnet pick4-web-tcp-80 { typeof numgen inc mod 2 : verdict; flags interval; }
-//	nft add rule inet cnet service4-web-tcp-80 numgen random mod 3 vmap @pick4-web-tcp-80
+//	nft add rule inet cnet service4-web-tcp-80 numgen random mod 3 < 1 jump endpoint4-web-tcp-80-c1
+//	nft add rule inet cnet service4-web-tcp-80 numgen random mod 2 < 1 jump endpoint4-web-tcp-80-c2
+//	nft add rule inet cnet service4-web-tcp-80 jump endpoint4-web-tcp-80-c3
 //	nft add element inet cnet services4 { "br0" . 10.76.0.1 . tcp . 80 : jump service4-web-tcp-80 }
+//
+// One draw, looked up in a map of ranges, would be shorter. But a map of ranges
+// that a transaction makes, or alters, is empty for a moment after its rules are
+// there (Linux 6.18), and connections would be refused. Rules of one chain change
+// at once. A client's address is looked up: by its hash, in a map of plain numbers.
 //
 // The tables see the first packet of a connection only: one that stands stays
 // with its endpoint, whatever becomes of the shares. Who may call are the siblings,
@@ -153,37 +160,27 @@ func (b Balance) iptables() []Rule {
 // single is an address as iptables writes it where a prefix may stand.
 func single(ip netip.Addr) string { return netip.PrefixFrom(ip, ip.BitLen()).String() }
 
-// choices are the rules of the chain that chooses. The last takes what is left;
-// it is that of the largest share, which needs the most rules where they count.
+// choices are the rules of the chain that chooses.
 func (b Balance) choices(chain string) (rules []Rule) {
-	add := func(words string, s Share) {
-		rules = append(rules, b.rule("nat", chain, words, "", b.endpoint(s.Container).chain()))
-	}
 	if b.Affinity > 0 {
 		for _, s := range b.Shares {
-			add(b.recent(fmt.Sprintf("--rcheck --seconds %d --reap", b.Affinity), b.endpoint(s.Container).chain()), s)
+			to := b.endpoint(s.Container).chain()
+			rules = append(rules, b.rule("nat", chain, b.recent(fmt.Sprintf("--rcheck --seconds %d --reap", b.Affinity), to), "", to))
 		}
 	}
-	shares, left := b.rising(), b.sum()
-	for i, s := range shares {
+	for _, q := range b.questions() {
+		words := ""
 		switch {
-		case i == len(shares)-1:
-			add("", s)
-		case !b.Exact:
-			add(fmt.Sprintf("-m statistic --mode random --probability %.11f", chance(s.Weight, left)), s)
-		case left%s.Weight == 0:
-			add(nth(left/s.Weight), s)
+		case q.of == 0:
+		case b.Exact:
+			words = fmt.Sprintf("-m statistic --mode nth --every %d --packet 0", q.of)
 		default:
-			for n := 0; n < s.Weight; n++ {
-				add(nth(left-n), s)
-			}
+			words = fmt.Sprintf("-m statistic --mode random --probability %.11f", chance(q.parts, q.of))
 		}
-		left -= s.Weight
+		rules = append(rules, b.rule("nat", chain, words, "", b.endpoint(q.container).chain()))
 	}
 	return rules
 }
-
-func nth(n int) string { return fmt.Sprintf("-m statistic --mode nth --every %d --packet 0", n) }
 
 // chance is weight of left as the kernel keeps it, in units of 2^-31.
 func chance(weight, left int) float64 {

@@ -79,7 +79,7 @@ func (nftBackend) exchange(ctx context.Context, gone, come []value) error {
 		return err
 	}
 	return withNft(ctx, func(l *nftLink) error {
-		done, err := l.apply(ctx, append(deleting(old), adding(fresh)...))
+		done, err := l.apply(ctx, exchanging(old, fresh))
 		if err != nil && done > 0 {
 			err = errors.Join(err, l.breakStanding(context.WithoutCancel(ctx), fresh))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -79,6 +80,49 @@ func deleting(objects []nftObject) (list []nftChange) {
 		}
 	}
 	return list
+}
+
+// exchanging are the changes from old objects to fresh ones. What is in both stays,
+// so that a packet under way finds it; a chain that stays with other rules is emptied.
+func exchanging(old, fresh []nftObject) (list []nftChange) {
+	was, is := contents(old), contents(fresh)
+	stays := func(o nftObject) bool {
+		before, there := was[identity(o)]
+		after, wanted := is[identity(o)]
+		_, rule := o.(nftRule)
+		return there && wanted && (!rule || before == after)
+	}
+	for _, o := range old {
+		if c, ok := o.(nftChain); ok && stays(c) && was[identity(c)] != is[identity(c)] {
+			list = append(list, c.flush())
+		}
+	}
+	list = append(list, deleting(slices.DeleteFunc(slices.Clone(old), stays))...)
+	return append(list, adding(slices.DeleteFunc(slices.Clone(fresh), stays))...)
+}
+
+// contents are the objects, by what they are, with the rules of those that have some.
+func contents(objects []nftObject) map[string]string {
+	m := make(map[string]string, len(objects))
+	for _, o := range objects {
+		text := m[identity(o)]
+		if r, ok := o.(nftRule); ok {
+			text += r.text() + "\n"
+		}
+		m[identity(o)] = text
+	}
+	return m
+}
+
+// identity is the same for two objects that say the same, and for a chain and its rules.
+func identity(o nftObject) string {
+	switch o := o.(type) {
+	case nftChain:
+		return o.String()
+	case nftRule:
+		return nftChain{name: o.chain}.String()
+	}
+	return strings.Join(o.addWords(), " ")
 }
 
 // goesWith is what an object is deleted with.

@@ -47,15 +47,11 @@ func (e Endpoint) dnatTo() nftPart {
 }
 
 func (b Balance) nftables() []nftObject {
-	runs, n := b.slots()
-	if n == 0 {
+	if b.sum() == 0 {
 		return nil
 	}
-	chain, pick := b.long("service", b.name()), picks(b.long("pick", b.name()))
-	list := []nftObject{pick, nftChain{name: chain}, nftRule{chain, []nftPart{b.draw(n, pick)}, b.note()}}
-	for _, r := range runs {
-		list = append(list, nftElement{set: pick, key: nftFields{slotField(r.first, r.last)}, jump: b.endpoint(r.container).nftChain(), note: b.note()})
-	}
+	chain := b.long("service", b.name())
+	list := b.nftChoices(chain)
 	lead := func(set nftSet, key ...nftField) {
 		list = append(list, nftElement{set: set, key: key, jump: chain, note: b.note()})
 	}
@@ -69,6 +65,27 @@ func (b Balance) nftables() []nftObject {
 		} else {
 			lead(b.anyServices(), proto, at)
 		}
+	}
+	return list
+}
+
+// nftChoices are the chain that chooses, and what is in it.
+func (b Balance) nftChoices(chain string) (list []nftObject) {
+	if b.Affinity > 0 {
+		pick := picks(b.long("pick", b.name()))
+		list = append(list, pick, nftChain{name: chain}, nftRule{chain, []nftPart{b.hash(pick)}, b.note()})
+		for slot, container := range b.hashed() {
+			list = append(list, nftElement{set: pick, key: nftFields{slotField(slot)}, jump: b.endpoint(container).nftChain(), note: b.note()})
+		}
+		return list
+	}
+	list = append(list, nftChain{name: chain})
+	for _, q := range b.questions() {
+		var parts []nftPart
+		if q.of > 0 {
+			parts = append(parts, b.draw(q))
+		}
+		list = append(list, nftRule{chain, append(parts, jump(b.endpoint(q.container).nftChain())), b.note()})
 	}
 	return list
 }
@@ -105,39 +122,35 @@ func (u udata) number(kind byte, n uint32) udata {
 
 // picks is a map from slots to the chains of endpoints.
 func picks(name string) nftSet {
-	return nftSet{name: name, key: nftTypes{typeSlot}, data: nftTypes{typeVerdict}, ranges: true}
+	return nftSet{name: name, key: nftTypes{typeSlot}, data: nftTypes{typeVerdict}}
 }
 
-// slotField is a range of slots. In a map of ranges numbers are in network byte
-// order, as the kernel compares them.
-func slotField(first, last int) nftField {
-	words := fmt.Sprint(first)
-	if last != first {
-		words = fmt.Sprintf("%d-%d", first, last)
-	}
-	return nftField{words, binary.BigEndian.AppendUint32(nil, uint32(first)), binary.BigEndian.AppendUint32(nil, uint32(last))}
+func slotField(slot int) nftField {
+	raw := binary.NativeEndian.AppendUint32(nil, uint32(slot))
+	return nftField{fmt.Sprint(slot), raw, raw}
 }
 
-// draw draws one of n numbers, or makes one of the caller's address, and goes
-// where the map says.
-func (b Balance) draw(n int, pick nftSet) nftPart {
-	var words string
-	var exprs []expr.Any
-	switch {
-	case b.Affinity > 0:
-		size := uint32(b.addrType().size)
-		words = fmt.Sprintf("jhash %s mod %d seed 0x%x", b.On.words("saddr"), n, hashSeed)
-		exprs = append(b.familyIs(), b.load("saddr", size, unix.NFT_REG_2),
-			&expr.Hash{SourceRegister: unix.NFT_REG_2, DestRegister: first, Length: size, Modulus: uint32(n), Seed: hashSeed, Type: expr.HashTypeJenkins})
-	case b.Exact:
-		words = fmt.Sprintf("numgen inc mod %d", n)
-		exprs = []expr.Any{&expr.Numgen{Register: first, Modulus: uint32(n), Type: unix.NFT_NG_INCREMENTAL}}
-	default:
-		words = fmt.Sprintf("numgen random mod %d", n)
-		exprs = []expr.Any{&expr.Numgen{Register: first, Modulus: uint32(n), Type: unix.NFT_NG_RANDOM}}
+// draw asks whether a number drawn, or counted, is one of the first.
+func (b Balance) draw(q question) nftPart {
+	gen := &expr.Numgen{Register: first, Modulus: uint32(q.of), Type: unix.NFT_NG_RANDOM}
+	if b.Exact {
+		gen.Type = unix.NFT_NG_INCREMENTAL
+		return nftPart{fmt.Sprintf("numgen inc mod %d 0", q.of), []expr.Any{gen, equals(expr.CmpOpEq, make([]byte, 4))}}
 	}
-	exprs = append(exprs, &expr.Byteorder{SourceRegister: first, DestRegister: first, Op: expr.ByteorderHton, Len: 4, Size: 4}, lookupVerdict(pick))
-	return nftPart{words + " vmap @" + pick.name, exprs}
+	return nftPart{fmt.Sprintf("numgen random mod %d < %d", q.of, q.parts), []expr.Any{gen,
+		&expr.Byteorder{SourceRegister: first, DestRegister: first, Op: expr.ByteorderHton, Len: 4, Size: 4},
+		equals(expr.CmpOpLt, binary.BigEndian.AppendUint32(nil, uint32(q.parts)))}}
+}
+
+// hash makes a slot of the caller's address, and goes where the map says.
+func (b Balance) hash(pick nftSet) nftPart {
+	size := uint32(b.addrType().size)
+	return nftPart{
+		fmt.Sprintf("jhash %s mod %d seed 0x%x vmap @%s", b.On.words("saddr"), hashes, hashSeed, pick.name),
+		append(b.familyIs(), b.load("saddr", size, unix.NFT_REG_2),
+			&expr.Hash{SourceRegister: unix.NFT_REG_2, DestRegister: first, Length: size, Modulus: hashes, Seed: hashSeed, Type: expr.HashTypeJenkins},
+			lookupVerdict(pick)),
+	}
 }
 
 // hashSeed is the same always, or every change would send clients elsewhere.
