@@ -94,7 +94,7 @@ func inspectContainer(t topology.Topology, name string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.Networks = append(v.Networks, placeView{at, n.Subnet.String(), n.Gateway.String(), n.HostLink(k.Name, at)})
+		v.Networks = append(v.Networks, placeView{at, n.Subnet.String(), n.Gateway.String(), n.HostLink(k.StackName(), at)})
 	}
 	return v, nil
 }

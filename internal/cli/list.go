@@ -40,6 +40,8 @@ func containerRows(k topology.Container) [][]string {
 		own = "adopted"
 	case k.Share != "":
 		own = "of " + k.Share
+	case k.Stack != "":
+		own = "stack " + k.Stack
 	}
 	rows := [][]string{{k.Name, own, "-", "-", "-"}}
 	for i, n := range k.Networks {

@@ -23,19 +23,13 @@ func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 			return err
 		}
 	}
-	var owners, sharers []Container
-	for _, c := range file.Containers {
-		if c.Share == "" {
-			owners = append(owners, c)
-		} else {
-			sharers = append(sharers, c)
-		}
-	}
-	for _, list := range [][]Container{owners, sharers} { // a namespace before those that share it
+	holders, sharers := file.pods()
+	for _, list := range [][]Container{holders, sharers} { // a stack before those that share it
 		if err := t.applyContainers(list, &before, known); err != nil {
 			return err
 		}
 	}
+	t.settle()
 	if err := t.applyServices(file, &before, known); err != nil {
 		return err
 	}
@@ -66,7 +60,8 @@ func (t *Topology) rebuilt(h Host) rebuilt {
 }
 
 func (r rebuilt) Exists(path string) bool {
-	if _, err := r.before.Container(strings.TrimPrefix(path, NetnsPath(""))); err == nil {
+	name := strings.TrimPrefix(path, NetnsPath(""))
+	if _, err := r.before.Container(name); err == nil || r.before.Holding(name) != nil {
 		return false
 	}
 	return r.Host.Exists(path)
@@ -204,10 +199,11 @@ func either[T comparable](want, have T) bool {
 func (t *Topology) applyContainers(list []Container, before *Topology, h Host) error {
 	specs := make([]ContainerSpec, len(list))
 	for i, c := range list {
-		old, err := before.Container(c.Name)
-		if err != nil {
+		old := before.Holding(c.StackName())
+		if old == nil {
 			old = &Container{}
 		}
+		var err error
 		if specs[i], err = t.specOf(c, old); err != nil {
 			return err
 		}
@@ -231,7 +227,7 @@ func (t *Topology) applyContainers(list []Container, before *Topology, h Host) e
 
 // specOf are the words of the file for a container that was old.
 func (t *Topology) specOf(c Container, old *Container) (ContainerSpec, error) {
-	s := ContainerSpec{Name: c.Name, Netns: c.Netns, Share: c.Share, Labels: c.Labels, Publish: c.Publish}
+	s := ContainerSpec{Name: c.Name, Netns: c.Netns, Share: c.Share, Stack: c.Stack, Labels: c.Labels, Publish: c.Publish}
 	if err := c.checkResolver(); err != nil {
 		return s, err
 	}

@@ -26,7 +26,7 @@ func (f *Fault) Unwrap() error { return f.Err }
 // of what there can be one of, or a word for what is not there. A topology
 // without a fault can be compiled.
 func (t Topology) Check() error {
-	c := checker{topo: t, holder: make(map[string]map[netip.Addr]string, len(t.Networks))}
+	c := checker{topo: t, holder: make(map[string]map[netip.Addr]string, len(t.Networks)), stacks: make(map[string]bool)}
 	for i, n := range t.Networks {
 		if err := c.network(i, n); err != nil {
 			return &Fault{"network", n.Name, err}
@@ -50,6 +50,7 @@ func (t Topology) Check() error {
 type checker struct {
 	topo   Topology
 	holder map[string]map[netip.Addr]string // by network: who has an address
+	stacks map[string]bool                  // that have another name than their holders
 }
 
 func (c checker) network(i int, n Network) error {
@@ -187,12 +188,34 @@ func (c checker) container(i int, k Container) error {
 // share checks a container of a pod.
 func (c checker) share(k Container) error {
 	if k.Share == "" {
+		return c.stack(k)
+	}
+	if len(k.Networks)+len(k.Publish) > 0 || k.Netns != "" || k.Stack != "" {
+		return fmt.Errorf("it shares a stack and has networks, ports or a namespace of its own")
+	}
+	holder, err := c.topo.Container(k.Share)
+	if err == nil && holder.Share != "" {
+		err = fmt.Errorf("%s, whose stack it shares, itself shares that of %s", k.Share, holder.Share)
+	}
+	return err
+}
+
+// stack checks the name of the stack that a container holds.
+func (c checker) stack(k Container) error {
+	if k.Stack == "" {
 		return nil
 	}
-	if len(k.Networks)+len(k.Publish) > 0 || k.Netns != "" {
-		return fmt.Errorf("it shares a namespace and has networks, ports or a namespace of its own")
+	if err := CheckName("stack", k.Stack); err != nil {
+		return err
 	}
-	return c.topo.shareable(k.Name, k.Share)
+	if other, err := c.topo.Container(k.Stack); err == nil && other.Share != k.Name {
+		return fmt.Errorf("its stack %s has the name of another container", k.Stack)
+	}
+	if c.stacks[k.Stack] {
+		return fmt.Errorf("another container holds the stack %s, too", k.Stack)
+	}
+	c.stacks[k.Stack] = true
+	return nil
 }
 
 func (c checker) attachment(k Container, before []Attachment, a Attachment) error {

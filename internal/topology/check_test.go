@@ -39,6 +39,14 @@ func TestCheck(t *testing.T) {
 		{"a port twice", func(t *Topology) { t.Containers[0].Publish = t.Containers[1].Publish }, "web", "container db publishes"},
 		{"a pod of nobody", func(t *Topology) { t.Containers[0] = Container{Name: "db", Share: "x"} }, "db", "no such container"},
 		{"a pod of itself", func(t *Topology) { t.Containers[0] = Container{Name: "db", Share: "db"} }, "db", "itself shares"},
+		{"a pod of a pod's", func(t *Topology) {
+			t.Containers = append(t.Containers, Container{Name: "x", Share: "web"}, Container{Name: "y", Share: "x"})
+		}, "y", "itself shares that of web"},
+		{"a stack of another's name", func(t *Topology) { t.Containers[0].Stack = "web" }, "db", "name of another container"},
+		{"a stack twice", func(t *Topology) { t.Containers[0].Stack, t.Containers[1].Stack = "pod", "pod" }, "web", "another container holds"},
+		{"a stack held and shared", func(t *Topology) {
+			t.Containers = append(t.Containers, Container{Name: "x", Share: "web", Stack: "pod"})
+		}, "x", "shares a stack and has"},
 		{"a relative namespace", func(t *Topology) { t.Containers[0].Netns = "../x" }, "db", "absolute path"},
 		{"a resolver in two lines", func(t *Topology) { t.Containers[0].Search = []string{"a\nnameserver"} }, "db", "not a domain"},
 	} {

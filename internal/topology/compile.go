@@ -43,11 +43,14 @@ func CompileOnly(t Topology, only Scope) Compiled {
 	mine := c.containers()
 	for _, k := range mine {
 		if k.Share == "" {
+			c.stack(k)
+		}
+		if k.Share == "" && k.Stack == "" {
 			c.container(k)
 		}
 	}
 	for _, k := range mine {
-		if k.Share != "" {
+		if k.Share != "" || k.Stack != "" {
 			c.container(k)
 		}
 	}
@@ -163,21 +166,27 @@ func routeLocalnet(link string, of []fact.Key) fact.Fact {
 	return sysctl.Setting{Name: sysctl.Link("ipv4", link, "route_localnet"), Value: "1", Of: of}
 }
 
-// container adds a container's namespace and files.
-func (c *compiler) container(k Container) {
-	owner, path := "container "+k.Name, NetnsPath(k.Name)
-	of := []fact.Key{netns.KeyOf(path)}
-	switch {
-	case k.Netns == path:
-	case k.Netns != "":
-		c.add(owner, netns.Bind{Path: path, Source: k.Netns, ID: k.NetnsID, Boot: k.NetnsBoot})
-	case k.Share != "":
-		c.add(owner, netns.Bind{Path: path, Source: NetnsPath(k.Share)})
-	default:
+// stack adds the namespace that a container holds.
+func (c *compiler) stack(k Container) {
+	owner, path := "container "+k.Name, k.netns()
+	switch k.Netns {
+	case path:
+	case "":
 		c.add(owner, netns.Named{Path: path})
+	default:
+		c.add(owner, netns.Bind{Path: path, Source: k.Netns, ID: k.NetnsID, Boot: k.NetnsBoot})
 	}
-	if k.Share == "" {
-		c.add(owner, route.Up{Netns: path, Link: "lo", Source: k.source(), Of: of})
+	c.add(owner, route.Up{Netns: path, Link: "lo", Source: k.source(), Of: []fact.Key{netns.KeyOf(path)}})
+}
+
+// netns is the path of the stack that the container holds.
+func (k Container) netns() string { return NetnsPath(k.StackName()) }
+
+// container adds a container's own name for its stack, and its files.
+func (c *compiler) container(k Container) {
+	owner, path, stack := "container "+k.Name, NetnsPath(k.Name), c.topo.Stack(k).netns()
+	if path != stack {
+		c.add(owner, netns.Bind{Path: path, Source: stack})
 	}
 	c.add(owner, netns.File{Path: "/etc/netns/" + k.Name + "/hosts", Content: c.hosts(k)})
 	if text := c.resolvConf(k); text != "" {
@@ -187,7 +196,7 @@ func (c *compiler) container(k Container) {
 
 // pinned reports whether the container's namespace is pinned by cnet, in the
 // folder of all of them.
-func (k Container) pinned() bool { return k.Share == "" && k.Netns != NetnsPath(k.Name) }
+func (k Container) pinned() bool { return k.Share == "" && k.Netns != k.netns() }
 
 // OfProcess reports whether the container adopted a process's namespace, which
 // has no other name than the process's number.
@@ -195,7 +204,7 @@ func (k Container) OfProcess() bool { return strings.HasPrefix(k.Netns, "/proc/"
 
 // source is the path of an adopted namespace before it is pinned.
 func (k Container) source() string {
-	if k.Netns == NetnsPath(k.Name) {
+	if k.Netns == k.netns() {
 		return ""
 	}
 	return k.Netns
@@ -205,10 +214,10 @@ func (k Container) source() string {
 // addresses and routes.
 func (c *compiler) attachment(k Container, a Attachment) {
 	n := c.mustNetwork(a.Network)
-	owner, path, link := "container "+k.Name, NetnsPath(k.Name), n.HostLink(k.Name, a)
+	owner, path, link := "container "+k.Name, k.netns(), n.HostLink(k.StackName(), a)
 	cable := veth.KeyOf("", link)
 	c.add(owner, veth.Pair{
-		Name: link, MAC: hostMAC(a.IP), MTU: n.MTU, Alias: "cnet " + owner,
+		Name: link, MAC: hostMAC(a.IP), MTU: n.MTU, Alias: "cnet container " + k.StackName(),
 		Peer: a.Interface, PeerMAC: a.MAC, PeerNetns: path,
 	})
 	if n.Driver == PTP {
@@ -257,7 +266,7 @@ func (c *compiler) hostSide(k Container, n Network, a Attachment, link string, o
 
 // inside adds the addresses and routes of the container's end of the cable.
 func (c *compiler) inside(k Container, n Network, a Attachment, of []fact.Key) {
-	owner, path, dev := "container "+k.Name, NetnsPath(k.Name), a.Interface
+	owner, path, dev := "container "+k.Name, k.netns(), a.Interface
 	if !n.IPv6 {
 		c.add(owner, route.NoAddrGen{Netns: path, Link: dev, Of: of})
 	}

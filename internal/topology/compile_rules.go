@@ -159,7 +159,7 @@ func (c *compiler) portRules(k Container, n Network, on nat.On) {
 			continue
 		}
 		c.add(owner, nat.Publish{
-			On: on, Container: k.Name, HostIP: given(p.HostIP), HostPort: p.Host, HostEnd: p.HostEnd,
+			On: on, Container: k.StackName(), HostIP: given(p.HostIP), HostPort: p.Host, HostEnd: p.HostEnd,
 			Proto: p.Proto, To: to, Port: p.To,
 		})
 	}
@@ -180,7 +180,7 @@ func (c *compiler) detours(k Container, main Network, on nat.On, to netip.Addr) 
 			continue // see covered
 		}
 		facts = append(facts, nat.Hairpin{
-			On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: main.LinkPattern(), Container: k.Name, To: to,
+			On: on, Network: n.Name, Subnet: n.subnet(on.IPv6), Iface: main.LinkPattern(), Container: k.StackName(), To: to,
 		})
 	}
 	return facts
@@ -208,7 +208,7 @@ func (c *compiler) tracked(k Container) {
 	for _, a := range k.Networks {
 		for _, ip := range []netip.Addr{a.IP, a.IP6} {
 			if ip.IsValid() {
-				c.add("container "+k.Name, nat.Tracked{Container: k.Name, Network: a.Network, Addr: ip})
+				c.add("container "+k.Name, nat.Tracked{Container: k.StackName(), Network: a.Network, Addr: ip})
 			}
 		}
 	}

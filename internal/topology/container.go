@@ -14,7 +14,8 @@ import (
 type ContainerSpec struct {
 	Name     string
 	Netns    string // path of a namespace to adopt; empty to make one
-	Share    string // container whose namespace to join
+	Share    string // container whose stack to join
+	Stack    string // name of the stack to hold, where it is not the container's
 	Labels   map[string]string
 	Networks []AttachSpec
 	Publish  []Port
@@ -63,7 +64,7 @@ func (t *Topology) AddContainers(specs []ContainerSpec, h Host) error {
 
 // container is a new one that is not connected to anything.
 func (x *index) container(s ContainerSpec, h Host) (Container, error) {
-	c, what := Container{Name: s.Name, Netns: s.Netns, Share: s.Share}, "container "+s.Name
+	c, what := Container{Name: s.Name, Netns: s.Netns}, "container "+s.Name
 	if err := CheckName("container", s.Name); err != nil {
 		return c, err
 	}
@@ -79,9 +80,14 @@ func (x *index) container(s ContainerSpec, h Host) (Container, error) {
 	if x.named(s.Name) {
 		return c, fail.New(fail.Conflict, what, "there is one of that name").Try("cnet inspect %s", s.Name)
 	}
+	if s.Stack == s.Name {
+		s.Stack = ""
+	}
 	switch {
 	case s.Netns != "" && s.Share != "":
 		return c, fail.New(fail.Usage, what, "it can adopt a namespace or share one, not both")
+	case s.Stack != "" && s.Share != "":
+		return c, fail.New(fail.Usage, what, "it can hold a stack or share one, not both")
 	case s.Netns != "":
 		id, err := x.adoptable(s, h)
 		if err != nil {
@@ -89,15 +95,30 @@ func (x *index) container(s ContainerSpec, h Host) (Container, error) {
 		}
 		c.NetnsID, c.NetnsBoot = id.Inode, id.Boot
 	case s.Share != "":
-		if err := x.topo.shareable(s.Name, s.Share); err != nil {
+		holder, err := x.topo.Holder(s.Share)
+		if err != nil {
 			return c, err
 		}
+		s.Share = holder.Name
 	}
-	if path := NetnsPath(s.Name); s.Netns != path && h.Exists(path) {
-		return c, fail.New(fail.Conflict, what, "%s exists, and cnet did not make it", path).
-			Try("cnet create %s --netns %s, to adopt it", s.Name, path)
+	if err := x.unstacked(s); err != nil {
+		return c, err
 	}
-	return c, nil
+	c.Share, c.Stack = s.Share, s.Stack
+	return c, x.vacant(c, h)
+}
+
+// vacant refuses a container in whose place there is a namespace that is not cnet's.
+func (x *index) vacant(c Container, h Host) error {
+	for _, name := range []string{c.Name, c.StackName()} {
+		path := NetnsPath(name)
+		joined := c.Share != "" && c.Share == x.stacks()[name]
+		if c.Netns != path && !joined && h.Exists(path) {
+			return fail.New(fail.Conflict, "container "+c.Name, "%s exists, and cnet did not make it", path).
+				Try("cnet create %s --netns %s, to adopt it", name, path)
+		}
+	}
+	return nil
 }
 
 // adoptable identifies the namespace to adopt; one that a container has already
@@ -132,20 +153,8 @@ func (c Container) checkResolver() error {
 	return nil
 }
 
-// shareable refuses to share the namespace of a container that has none of its own.
-func (t *Topology) shareable(name, with string) error {
-	owner, err := t.Container(with)
-	if err != nil {
-		return err
-	}
-	if owner.Share != "" {
-		return fail.New(fail.Usage, "container "+name, "%s itself shares the namespace of %s", with, owner.Share).
-			Try("cnet create %s --share %s", name, owner.Share)
-	}
-	return nil
-}
-
-// RemoveContainer takes containers out, with their attachments and ports.
+// RemoveContainer takes containers out, with the attachments and ports of stacks
+// that nobody is in any more.
 func (t *Topology) RemoveContainer(names ...string) error {
 	gone := make(map[string]bool, len(names))
 	for _, name := range names {
@@ -156,15 +165,11 @@ func (t *Topology) RemoveContainer(names ...string) error {
 	}
 	rest := make([]Container, 0, len(t.Containers)-len(gone))
 	for _, c := range t.Containers {
-		switch {
-		case gone[c.Name]:
-		case gone[c.Share]:
-			return fail.New(fail.Conflict, "container "+c.Share, "container %s shares its namespace", c.Name).
-				Try("cnet delete %s %s", c.Name, c.Share)
-		default:
+		if !gone[c.Name] {
 			rest = append(rest, c)
 		}
 	}
+	t.handOn(gone, rest)
 	t.Containers = rest
 	t.desert()
 	t.forgetExpect(gone)
@@ -182,9 +187,9 @@ type AttachSpec struct {
 	DefaultRoute *bool // nil: if the container has none yet and the network leads out
 }
 
-// Connect attaches a container to a network.
+// Connect attaches a container's stack to a network.
 func (t *Topology) Connect(name string, s AttachSpec) error {
-	c, err := t.Container(name)
+	c, err := t.Holder(name)
 	if err != nil {
 		return err
 	}
@@ -194,7 +199,7 @@ func (t *Topology) Connect(name string, s AttachSpec) error {
 func (x *index) connect(c *Container, s AttachSpec) error {
 	what := fmt.Sprintf("connect %s to %s", c.Name, s.Network)
 	if c.Share != "" {
-		return fail.New(fail.Usage, what, "%s shares the namespace of %s", c.Name, c.Share).Try("cnet connect %s %s", c.Share, s.Network)
+		return fail.New(fail.Usage, what, "it shares the stack of %s, and is where that is", c.Share).Try("cnet connect %s %s", c.Share, s.Network)
 	}
 	n, err := x.topo.Network(s.Network)
 	if err != nil {
@@ -314,9 +319,9 @@ func (c *Container) routes(n *Network, want *bool) (bool, error) {
 	return *want, nil
 }
 
-// Disconnect takes a container off a network. Ports that led there go too.
+// Disconnect takes a container's stack off a network. Ports that led there go too.
 func (t *Topology) Disconnect(name, network string) error {
-	c, err := t.Container(name)
+	c, err := t.Holder(name)
 	if err != nil {
 		return err
 	}

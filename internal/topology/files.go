@@ -63,16 +63,5 @@ func (t *Topology) nameserver(k Container) (gw netip.Addr) {
 	return gw
 }
 
-// Stack is the container in whose namespace a container is.
-func (t *Topology) Stack(k Container) Container {
-	if k.Share == "" {
-		return k
-	}
-	if owner, err := t.Container(k.Share); err == nil {
-		return *owner
-	}
-	return k
-}
-
 // ownedBy is the first line of a file of the container.
 func ownedBy(k Container) string { return netns.Mark + "container " + k.Name + "\n" }

@@ -103,6 +103,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("networks: [{name: a, ipv6: true, driver: ptp, icc: false}, {name: b, internal: true, mtu: 1400}]\n" +
 		"containers:\n- {name: x, networks: [{network: a, ip: 10.77.0.9, aliases: [y], mac: '0a:00:00:00:00:01'}, {network: b}], publish: ['127.0.0.1:1-2:3-4/udp']}\n" +
 		"- {name: p, share: x, nameservers: [192.0.2.1], search: [example.org]}\n"))
+	f.Add([]byte("networks: [{name: a}]\ncontainers: [{name: x, stack: w, networks: [{network: a}]}, {name: w, share: p}, {name: p, share: x}]\n"))
 	f.Add([]byte("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nnetworks: *c\n"))
 	f.Add([]byte(`{"networks":[{"name":"lab","ra_uplinks":["eth0"]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -156,7 +157,7 @@ func verb(t *Topology, op byte, x, y int) error {
 			Driver: []string{"", PTP}[x>>3&1], AllowOverlap: x&16 != 0, Subnet: []string{"", "10.77.0.0/24", "10.9.0.0/29"}[x>>5%3],
 		}, plain{})
 	case 1:
-		return t.AddContainer(ContainerSpec{Name: name, Share: []string{"", "c0"}[y&1]}, plain{})
+		return t.AddContainer(ContainerSpec{Name: name, Share: []string{"", "c0", "c1", "c2"}[y%4]}, plain{})
 	case 2:
 		return t.Connect(name, AttachSpec{Network: net})
 	case 3:

@@ -10,6 +10,7 @@ type index struct {
 	fresh      map[string]bool // names that the verb itself has given
 	places     map[string]places
 	namespaces map[NamespaceID]string // by namespace: whose it is
+	held       map[string]string      // by stack: who holds it, where that is not the one of its name
 }
 
 // places are those that are taken in one network: addresses, by their

@@ -96,11 +96,10 @@ func (s Service) names(container string) bool {
 	return slices.ContainsFunc(s.Backends, func(b Backend) bool { return b.Container == container })
 }
 
-// Place is where a container is in a network: its own attachment, or that of the
-// container whose namespace it shares. It is nil where it is not there.
+// Place is where a container's stack is in a network. It is nil where it is not there.
 func (t *Topology) Place(k *Container, network string) *Attachment {
-	if owner, err := t.Container(k.Share); k.Share != "" && err == nil {
-		k = owner
+	if holder, err := t.Container(k.Share); k.Share != "" && err == nil {
+		k = holder
 	}
 	return k.Attachment(network)
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/cnetlab/cnet/internal/fail"
 )
 
-// Published publishes ports of a container on the host.
+// Published publishes ports of a container's stack on the host.
 func (t *Topology) Published(name string, ports []Port, h Host) error {
-	c, err := t.Container(name)
+	c, err := t.Holder(name)
 	if err != nil {
 		return err
 	}
 	if err := t.publishable(c, ports); err != nil {
 		return err
 	}
-	if err := t.claim(claimed("container "+name, ports), h); err != nil {
+	if err := t.claim(claimed("container "+c.Name, ports), h); err != nil {
 		return err
 	}
 	c.Publish = append(c.Publish, ports...)
@@ -28,7 +28,7 @@ func (t *Topology) Published(name string, ports []Port, h Host) error {
 func (t *Topology) publishable(c *Container, ports []Port) error {
 	what := "publish " + c.Name
 	if c.Share != "" {
-		return fail.New(fail.Usage, what, "%s shares the namespace of %s", c.Name, c.Share).Try("cnet publish %s …", c.Share)
+		return fail.New(fail.Usage, what, "it shares the stack of %s, which has the ports", c.Share).Try("cnet publish %s …", c.Share)
 	}
 	a := c.Main()
 	if a == nil {
@@ -105,9 +105,9 @@ func (t *Topology) claim(fresh []claim, h Host) error {
 	return nil
 }
 
-// Unpublished takes published ports back; without ports, all of the container's.
+// Unpublished takes published ports back; without ports, all of the container's stack.
 func (t *Topology) Unpublished(name string, ports []Port) error {
-	c, err := t.Container(name)
+	c, err := t.Holder(name)
 	if err != nil {
 		return err
 	}

@@ -82,8 +82,11 @@ type Container struct {
 	NetnsID uint64 `json:"netns_id,omitempty" yaml:"netns_id"`
 	// NetnsBoot is the boot in which NetnsID was that number (random(4)).
 	NetnsBoot string `json:"netns_boot,omitempty" yaml:"netns_boot"`
-	// Share names the container whose namespace this one joins.
-	Share       string   `json:"share,omitempty" yaml:"share"`
+	// Share names the container that holds the stack which this one is in.
+	Share string `json:"share,omitempty" yaml:"share"`
+	// Stack is the name of the stack that this container holds, where that is not
+	// its own: the stack's first member is gone.
+	Stack       string   `json:"stack,omitempty" yaml:"stack"`
 	Nameservers []string `json:"nameservers,omitempty" yaml:"nameservers"`
 	Search      []string `json:"search,omitempty" yaml:"search"`
 	// Labels are words about the container, by which services choose it.

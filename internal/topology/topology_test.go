@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"net/netip"
@@ -124,9 +125,14 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"twice", func(t *Topology) error { return t.AddContainer(ContainerSpec{Name: "web"}, plain{}) }, fail.Conflict, "there is one"},
 		{"foreign namespace", func(t *Topology) error { return t.AddContainer(ContainerSpec{Name: "foreign"}, plain{}) }, fail.Conflict, "did not make it"},
-		{"share of a share", func(t *Topology) error { return t.AddContainer(ContainerSpec{Name: "x", Share: "side"}, plain{}) }, fail.Usage, "itself shares"},
-		{"delete what is shared", func(t *Topology) error { return t.RemoveContainer("web") }, fail.Conflict, "side shares"},
-		{"connect a sharer", func(t *Topology) error { return t.Connect("side", AttachSpec{Network: "lab"}) }, fail.Usage, "shares"},
+		{"connect a pod twice", func(t *Topology) error { return t.Connect("side", AttachSpec{Network: "lab"}) }, fail.Conflict, "already"},
+		{"share and connect", func(t *Topology) error {
+			return t.AddContainer(ContainerSpec{Name: "x", Share: "web", Networks: []AttachSpec{{Network: "four"}}}, plain{})
+		}, fail.Usage, "shares the stack of web"},
+		{"name of a stack that lives", func(t *Topology) error {
+			return errors.Join(t.RemoveContainer("web"), t.AddContainer(ContainerSpec{Name: "web"}, plain{}))
+		}, fail.Conflict, "lives on: container side"},
+		{"stack of another", func(t *Topology) error { return t.AddContainer(ContainerSpec{Name: "x", Stack: "web"}, plain{}) }, fail.Conflict, "container of its name"},
 		{"connect twice", func(t *Topology) error { return t.Connect("web", AttachSpec{Network: "lab"}) }, fail.Conflict, "already"},
 		{"unknown network", func(t *Topology) error { return t.Connect("bare", AttachSpec{Network: "nope"}) }, fail.NotFound, "no such"},
 		{"address of another", func(t *Topology) error { return t.Connect("bare", AttachSpec{Network: "lab", IP: "10.77.0.2"}) }, fail.Conflict, "web"},
