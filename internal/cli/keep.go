@@ -118,6 +118,15 @@ func (a *app) settleLocked(ctx context.Context, k keep.Kind, after topology.Topo
 	return k.Settle(ctx, needed)
 }
 
+// sweepKept ends the kept processes that no file tells of any more.
+func (a *app) sweepKept(ctx context.Context) error {
+	var errs []error
+	for _, k := range a.kept() {
+		errs = append(errs, k.Sweep(ctx))
+	}
+	return errors.Join(errs...)
+}
+
 // keptFindings are the kept processes that a topology needs, as check shows them.
 func (a *app) keptFindings(ctx context.Context, e *engine.Engine) ([]engine.Finding, error) {
 	t, err := e.Topology()

@@ -55,7 +55,13 @@ func repairLines(ch engine.Change) []string {
 func newResetCmd(a *app) *cobra.Command {
 	return a.wholeCmd("reset", "Remove everything that cnet owns",
 		"Take back everything: all containers, networks and rules that cnet made on this\nhost, what cnet exec -d started, and whatever else carries cnet's mark.",
-		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) { return e.Reset(c.Context(), a.dryRun) }, summary)
+		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
+			ch, err := e.Reset(c.Context(), a.dryRun)
+			if err == nil && !a.dryRun {
+				err = a.sweepKept(c.Context())
+			}
+			return ch, err
+		}, summary)
 }
 
 // wholeCmd is a command on the whole host, without arguments; lines tell people

@@ -99,12 +99,12 @@ func (k Kind) Settle(ctx context.Context, needed bool) error {
 			return err
 		}
 		if held, err = k.hold(); err != nil || held == nil {
-			return fmt.Errorf("keep %s: it neither answers nor ends: %w", k.Name, err)
+			return errors.Join(fmt.Errorf("keep %s: it neither answers nor ends", k.Name), err)
 		}
 	}
 	defer held.Close()
 	if !needed {
-		return k.forget()
+		return k.forget(held)
 	}
 	return k.start(ctx, held)
 }
@@ -136,8 +136,25 @@ func (k Kind) tell(verb string) error {
 	return err
 }
 
-// forget removes what a process that has ended left.
-func (k Kind) forget() error {
+// Sweep ends what runs as the process though no file tells of it any more: they
+// were removed by somebody. The caller holds cnet's lock.
+func (k Kind) Sweep(ctx context.Context) error {
+	if k.Runs() {
+		return nil
+	}
+	return proc.EndLost(ctx, k.Name)
+}
+
+// forget removes what a process that has ended left, by whoever holds its lock.
+// Files that came in the place of removed ones are those of the next.
+func (k Kind) forget(held *os.File) error {
+	ours, err := held.Stat()
+	if err != nil {
+		return err
+	}
+	if now, err := os.Lstat(k.path(".lock")); err != nil || !os.SameFile(ours, now) {
+		return nil
+	}
 	errs := []error{proc.ForgetKept(k.Name)}
 	for _, suffix := range []string{".sock", ".lock"} { // the lock last: it says that nobody runs
 		if err := os.Remove(k.path(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -180,6 +197,9 @@ func (k Kind) start(ctx context.Context, held *os.File) error {
 	files = append(files, f)
 	for _, a := range at {
 		pair, err := k.open(ctx, a)
+		if errors.Is(err, unix.EADDRINUSE) && proc.EndLost(ctx, k.Name) == nil { // one that nothing tells of any more
+			pair, err = k.open(ctx, a)
+		}
 		if err != nil {
 			return fmt.Errorf("keep %s: %w", k.Name, err)
 		}

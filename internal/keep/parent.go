@@ -45,14 +45,14 @@ func (k Kind) Parent(ctx context.Context) error {
 		return err
 	}
 	if needed, err := p.read(ctx); err != nil || !needed {
-		return errors.Join(err, k.forget())
+		return errors.Join(err, k.forget(p.held))
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	go p.listen(ctx, control, end)
 	defer context.AfterFunc(ctx, func() { control.Close() })()
 	p.raise(ctx)
-	return k.forget()
+	return k.forget(p.held)
 }
 
 // inherit takes the files that the command handed down.

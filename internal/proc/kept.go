@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cnetlab/cnet/internal/fail"
 )
 
@@ -75,4 +77,41 @@ func EndKept(ctx context.Context, name string) error { return End(ctx, kept(name
 func ForgetKept(name string) error {
 	list, err := ListKept(name)
 	return errors.Join(err, forget(kept(name), list))
+}
+
+// EndLost ends the processes of cnet's own of a name, in this network namespace,
+// that have no record: somebody removed cnet's files.
+func EndLost(ctx context.Context, name string) error {
+	here, word := netns("/proc/thread-self/ns/net"), "cnet\x00keep\x00"+name+"\x00"
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	var lost []pidfd
+	defer func() {
+		for _, fd := range lost {
+			unix.Close(int(fd))
+		}
+	}()
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if string(line) != word || netns(fmt.Sprintf("/proc/%d/ns/net", pid)) != here {
+			continue
+		}
+		if fd, ok := hold(pid, func(stat) bool { return true }); ok {
+			lost = append(lost, fd)
+		}
+	}
+	left, err := end(ctx, lost)
+	if err == nil && len(left) > 0 {
+		err = errors.New("it does not end")
+	}
+	if err != nil {
+		return fmt.Errorf("end %s: %w", name, err)
+	}
+	return nil
 }
