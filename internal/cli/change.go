@@ -29,7 +29,7 @@ func (a *app) change(c *cobra.Command, mutate engine.Mutation) error {
 	if err != nil {
 		return err
 	}
-	if err := a.endProcesses(c.Context(), ch.After); err != nil {
+	if err := a.settle(c.Context(), ch.After); err != nil {
 		return err
 	}
 	return a.report(ch)

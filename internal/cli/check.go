@@ -30,6 +30,11 @@ does not hold or there is a stray.`,
 			if err != nil {
 				return err
 			}
+			kept, err := a.keptFindings(c.Context(), e)
+			if err != nil {
+				return err
+			}
+			found = append(found, kept...)
 			bad := unmet(found)
 			if a.output != "" {
 				if err := a.data(findings(found)); err != nil {

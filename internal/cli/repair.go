@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/engine"
+	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/fact"
 )
 
@@ -54,7 +55,13 @@ func repairLines(ch engine.Change) []string {
 func newResetCmd(a *app) *cobra.Command {
 	return a.wholeCmd("reset", "Remove everything that cnet owns",
 		"Take back everything: all containers, networks and rules that cnet made on this\nhost, what cnet exec -d started, and whatever else carries cnet's mark.",
-		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) { return e.Reset(c.Context(), a.dryRun) }, summary)
+		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
+			ch, err := e.Reset(c.Context(), a.dryRun)
+			if err == nil && !a.dryRun {
+				err = a.sweepKept(c.Context())
+			}
+			return ch, err
+		}, summary)
 }
 
 // wholeCmd is a command on the whole host, without arguments; lines tell people
@@ -74,7 +81,13 @@ func (a *app) wholeCmd(use, short, long string, run func(*cobra.Command, *engine
 			if a.dryRun {
 				return a.showPlan(ch)
 			}
-			if err := a.endProcesses(c.Context(), ch.After); err != nil {
+			after := ch.After
+			if idle, err := e.Idle(c.Context(), after); err != nil {
+				return err
+			} else if idle { // after down
+				after = topology.Topology{}
+			}
+			if err := a.settle(c.Context(), after); err != nil {
 				return err
 			}
 			return a.reportAs(ch, lines)

@@ -179,7 +179,7 @@ func commands() []group {
 		}},
 		{"work", []entry{{"exec", newExecCmd}, {"shell", newShellCmd}, {"serve", newServeCmd}, {"probe", newProbeCmd}, {"resolve", newResolveCmd}}},
 		{"learn", []entry{{"demo", newDemoCmd}, {"sandbox", newSandboxCmd}}},
-		{"more", []entry{{"version", newVersionCmd}, {"man", newManCmd}}},
+		{"more", []entry{{"version", newVersionCmd}, {"man", newManCmd}, {"keep", newKeepCmd}}},
 	}
 }
 

@@ -27,11 +27,7 @@ func newDownCmd(a *app) *cobra.Command {
 was before cnet, and end what cnet exec -d started. cnet still knows them, with
 their addresses and ports: cnet up makes them again, cnet reset forgets them.`,
 		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
-			ch, err := e.Down(c.Context(), typed(), a.dryRun)
-			if err == nil && !a.dryRun {
-				err = a.endProcesses(c.Context(), topology.Topology{})
-			}
-			return ch, err
+			return e.Down(c.Context(), typed(), a.dryRun)
 		}, downLines)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ const asCnet = "CNET_TEST_AS_CNET"
 func init() { runtime.LockOSThread() } // as cnet does
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asCnet) != "" {
+	if os.Getenv(asCnet) != "" || filepath.Base(os.Args[0]) == "cnet" {
 		os.Exit(cli.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // a child with the race detector would linger

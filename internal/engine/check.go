@@ -159,6 +159,8 @@ func Layer(f fact.Fact) string {
 		return "address and route"
 	case "sysctl":
 		return "setting"
+	case "process":
+		return chapter
 	}
 	return "firewall"
 }

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -65,6 +66,12 @@ func (p Process) is(s stat) bool {
 
 // Containers are the names of the containers that have records.
 func Containers() ([]string, error) {
+	list, err := owners()
+	return slices.DeleteFunc(list, func(name string) bool { return strings.HasPrefix(name, "@") }), err
+}
+
+// owners are the names of all that have records.
+func owners() ([]string, error) {
 	entries, err := os.ReadDir(recordDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list processes: %w", err)

@@ -54,37 +54,39 @@ func batchOf(s Step) string {
 // what replaces them, and of those that are made early.
 func replaced(steps []Step) (late, early map[Key]bool) {
 	late, early = make(map[Key]bool), make(map[Key]bool)
-	old, fresh := make(map[Key]Fact), make(map[Key]bool)
-	for _, s := range steps {
-		if _, ok := s.Fact.(Exchanger); ok && s.Verb == Break {
-			old[s.Fact.Key()] = s.Fact
-		}
-		fresh[s.Fact.Key()] = s.Verb == Make
-	}
-	var order []Fact
+	old, fresh := make(map[Key]Fact), make(map[Key]Fact)
 	for _, s := range steps {
 		k := s.Fact.Key()
-		switch {
-		case s.Verb != Make || old[k] == nil:
-		case anyOf(StandsOn(s.Fact), late) || standsOnFresh(s.Fact, fresh, early):
-			late[k], order = true, append(order, old[k])
-		default:
-			early[k] = true
+		if _, ok := s.Fact.(Exchanger); ok && s.Verb == Break {
+			old[k] = s.Fact
+		} else if s.Verb == Make {
+			if fresh[k] = s.Fact; old[k] != nil {
+				early[k] = true
+			}
 		}
 	}
-	for ; len(order) > 0; order = order[1:] { // what these stand on cannot go before them
-		for _, k := range StandsOn(order[0]) {
-			if f := old[k]; f != nil && !late[k] && !early[k] {
-				late[k], order = true, append(order, f)
+	for again := true; again; {
+		again = false
+		later := func(k Key) { late[k], again = true, true; delete(early, k) }
+		for k := range early {
+			if anyOf(StandsOn(fresh[k]), late) || standsOnFresh(fresh[k], fresh, early) {
+				later(k)
+			}
+		}
+		for k := range late { // what these stand on cannot go before them
+			for _, on := range StandsOn(old[k]) {
+				if old[on] != nil && !late[on] {
+					later(on)
+				}
 			}
 		}
 	}
 	return late, early
 }
 
-func standsOnFresh(f Fact, fresh, early map[Key]bool) bool {
+func standsOnFresh(f Fact, fresh map[Key]Fact, early map[Key]bool) bool {
 	for _, k := range StandsOn(f) {
-		if fresh[k] && !early[k] {
+		if fresh[k] != nil && !early[k] {
 			return true
 		}
 	}

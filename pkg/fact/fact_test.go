@@ -273,7 +273,7 @@ func TestDiffExchanges(t *testing.T) {
 		return n
 	}
 	link := func(name string) fact.Fact { return note(name) }
-	end := func(name string) fact.Fact { return swap{leaf{note(name)}} }
+	end := func(name string, of ...string) fact.Fact { return swap{leaf{note(name, of...)}} }
 	// balance stands on its ends: of notes that is what they are of.
 	balance := func(ends ...string) fact.Fact { return needy{swap{leaf{note("balance")}}, ends} }
 	for _, c := range []struct {
@@ -290,6 +290,9 @@ func TestDiffExchanges(t *testing.T) {
 		{"one joins, one leaves", []fact.Fact{link("l1"), link("l2"), end("e1"), end("e2"), balance("e1", "e2")},
 			[]fact.Fact{link("l1"), link("l3"), end("e1"), end("e3"), balance("e1", "e3")},
 			"break l2, make l3, break balance, break e2, make e3, make balance"},
+		{"an end is replaced too", []fact.Fact{end("e1", "old"), end("e2"), balance("e1", "e2")},
+			[]fact.Fact{link("l1"), end("e1", "new"), end("e2"), end("e3"), balance("e1", "e2", "e3")},
+			"make l1, break balance, break e1, make e1, make e3, make balance"},
 	} {
 		if got := steps(fact.Diff(c.made, c.now)); got != c.want {
 			t.Errorf("%s: %s\nwant %s", c.name, got, c.want)

@@ -16,7 +16,7 @@ import (
 //	iptables -t nat -A CNET-SVC-6DQ2WOJK -m statistic --mode random --probability 0.3333 -j CNET-END-RX4C2AMZ
 //	iptables -t nat -A CNET-SVC-6DQ2WOJK -m statistic --mode random --probability 0.5 -j CNET-END-TSZ5ZB4I
 //	iptables -t nat -A CNET-SVC-6DQ2WOJK -j CNET-END-J2OXQ4RW
-//	iptables -t nat -A CNET-SERVICE -i br0 -d 10.76.0.1 -p tcp --dport 80 -j CNET-SVC-6DQ2WOJK
+//	iptables -t nat -A CNET-SERVICE -d 10.76.0.1 -i br0 -p tcp --dport 80 -j CNET-SVC-6DQ2WOJK
 //	iptables -t nat -A CNET-SERVICE-OUT -d 10.76.0.1 -p tcp --dport 80 -j CNET-SVC-6DQ2WOJK
 //
 // A rule is asked only for what the ones before it left, so each probability is
@@ -143,10 +143,10 @@ func (b Balance) iptables() []Rule {
 	}
 	chain := short("CNET-SVC-", b.name())
 	rules := append([]Rule{b.chain("nat", chain)}, b.choices(chain)...)
-	to := fmt.Sprintf("-d %s -p %s --dport %d", single(b.VIP), b.Proto, b.Port)
+	to, port := "-d "+single(b.VIP), fmt.Sprintf(" -p %s --dport %d", b.Proto, b.Port)
 	rules = append(rules,
-		b.rule("nat", chainService, "-i "+b.Iface+" "+to, b.note(), chain),
-		b.rule("nat", chainServiceOut, to, b.note(), chain))
+		b.rule("nat", chainService, to+" -i "+b.Iface+port, b.note(), chain), // in the order of iptables-save
+		b.rule("nat", chainServiceOut, to+port, b.note(), chain))
 	for _, p := range b.Publish {
 		words := fmt.Sprintf("-p %s --dport %d", b.Proto, p.Port)
 		if p.IP.IsValid() && !p.IP.IsUnspecified() {

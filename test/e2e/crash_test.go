@@ -61,6 +61,23 @@ var crashes = []crash{
 	{name: "publish", found: "cnet network create lab; cnet create web --network lab", typed: "publish web 8080:80 53:53/udp 127.0.0.1:9000-9003:9000-9003", back: "unpublish web"},
 	{name: "publish, one more", found: "cnet network create lab --ipv6; cnet create web --network lab --publish 8080:80", typed: "publish web 8081:81", back: "unpublish web 8081:81"},
 	{name: "unpublish", found: "cnet network create lab; cnet create web --network lab --publish 8080:80", typed: "unpublish web", back: "publish web 8080:80"},
+	{
+		name: "service create", found: "cnet network create lab --ipv6; cnet create a b --network lab --label app=web",
+		typed: "service create web --network lab --port 80:8080 --port 53/udp --selector app=web --publish 8080:80", back: "service delete web",
+	},
+	{
+		name: "service set, weights", found: served, typed: "service set web --weight a=95 --weight b=5 --mode exact",
+		back: "service set web --weight none --mode random", again: true,
+	},
+	{
+		name: "service set, published by two ports", found: served, typed: "service set web --publish 8080:80 --publish 127.0.0.1:8081:80 --affinity 1h",
+		back: "service set web --publish none --affinity 0s", again: true,
+	},
+	{name: "service add", found: served, typed: "service add web c", back: "service remove web c"},
+	{
+		name: "create, joining a service", found: "cnet network create lab; cnet create a --network lab --label app=web; cnet service create web --network lab --port 80 --selector app=web",
+		typed: "create d --network lab --label app=web --ip 10.77.0.9", back: "delete d",
+	},
 	{name: "apply", typed: "apply -f testdata/first.yaml", back: "delete --all; network delete front back", again: true},
 	{
 		name: "apply, changed and pruned", found: "cnet apply -f testdata/first.yaml",
@@ -97,6 +114,9 @@ var crashes = []crash{
 		typed: "reset", again: true, piecemeal: true,
 	},
 }
+
+// served is a host with a service of two containers, and a third beside it.
+const served = "cnet network create lab; cnet create a b c --network lab; cnet service create web --network lab --port 80 --backend a --backend b"
 
 // crash is a command to be cut off at each of its points.
 type crash struct {

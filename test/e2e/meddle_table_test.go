@@ -32,13 +32,27 @@ var labStreams = calmStreams(map[string]string{
 	"sibling":   "db 10.77.0.2:80",
 })
 
+var shopped = `
+network create lab
+create web db caller --network lab
+service create shop --network lab --port 80 --backend web --backend db --publish 8080:80
+` + calm
+
+var shopStreams = calmStreams(map[string]string{
+	"published": "outside 203.0.113.2:8080",
+	"vip":       "caller 10.76.0.1:80",
+	"host":      "host 10.76.0.1:80",
+})
+
 // meddled are all hosts and all that is done to them.
 var meddled = map[string]meddledHost{
-	"links":    {typed: lab, echo: "api web", streams: labStreams, rows: meddledLinks},
-	"ways":     {typed: lab, echo: "api web", streams: labStreams, rows: meddledWays},
-	"rules":    {typed: lab, echo: "api web", streams: labStreams, rows: meddledRules},
-	"firewall": {typed: lab, echo: "api web", streams: labStreams, rows: meddledFirewall},
-	"nftables": {backend: viaNftables, typed: lab, echo: "api web", streams: labStreams, rows: meddledNftables},
+	"links":              {typed: lab, echo: "api web", streams: labStreams, rows: meddledLinks},
+	"ways":               {typed: lab, echo: "api web", streams: labStreams, rows: meddledWays},
+	"rules":              {typed: lab, echo: "api web", streams: labStreams, rows: meddledRules},
+	"firewall":           {typed: lab, echo: "api web", streams: labStreams, rows: meddledFirewall},
+	"services":           {typed: shopped, echo: "api web db", streams: shopStreams, rows: meddledServices},
+	"services, nftables": {backend: viaNftables, typed: shopped, echo: "api web db", streams: shopStreams, rows: meddledNftServices},
+	"nftables":           {backend: viaNftables, typed: lab, echo: "api web", streams: labStreams, rows: meddledNftables},
 	"pod": {
 		typed: "network create lab\ncreate web --network lab --publish 8080:80\ncreate log side --share web\ndelete web\n" + calm,
 		echo:  "api log", streams: calmStreams(map[string]string{"published": "outside 203.0.113.2:8080"}), rows: meddledPod,

@@ -131,6 +131,7 @@ func (b beside) run(t *testing.T) {
 		cells = append(cells, same(t, "the host after reset", glance, hosttest.Glance(t)))
 		b.create(t)
 		b.startAgain(t)
+		must(t, "service", "delete", "shop")
 		must(t, "delete", "web", "sibling")
 		must(t, "network", "delete", "open")
 		cells = append(cells, same(t, "the host after deletions", bare(alone), bare(hosttest.Snapshot(t))))
@@ -237,6 +238,7 @@ func (b beside) create(t *testing.T) bool {
 	}
 	must(t, ipv6("create", "web", "--network", "open", "--ip", "10.77.1.2", "--publish", "8080:80", "--publish", "8080:80/udp", "--ip6", "fd77:1::2")...)
 	must(t, ipv6("create", "sibling", "--network", "open", "--ip", "10.77.1.3", "--ip6", "fd77:1::3")...)
+	must(t, ipv6("service", "create", "shop", "--network", "open", "--port", "80", "--port", "80/udp", "--backend", "web", "--vip", "10.76.0.1", "--vip6", "fd77:76::1")...)
 	return true
 }
 

@@ -184,12 +184,33 @@ var scenarios = []scenario{
 			repair`,
 	},
 	{
+		name: "services", slow: true,
+		typed: `
+			network create lab --ipv6
+			create a b --network lab --label app=web
+			network create inner --internal
+			create d --network lab --network inner
+			service create web --network lab --port 80:8080 --port 53/udp --selector app=web --publish 8080:80 --publish 127.0.0.1:53:53/udp
+			service create in --network inner --port 80 --backend d:8081 --vip 10.76.9.9 --affinity 1h
+			service set web --weight a=95 --weight b=5 --mode exact --publish 8081:80
+			network create cables --driver ptp --ipv6
+			create p q --network cables
+			service create wire --network cables --port 80 --backend p --backend q
+
+			service add web d
+			label a app-
+			delete q
+			service set web --publish none --weight none --mode random --port 81:80
+			service delete wire in`,
+	},
+	{
 		name: "move",
 		typed: `
 			network create lab --ipv6
 			create web --network lab --publish 8080:80 --publish 53:53/udp --publish 127.0.0.1:9000-9003:9100-9103
 			network create cables --driver ptp --icc=false
 			create p --network cables --publish 8081:81
+			service create shop --network lab --port 80 --port 53/udp --backend web --publish 8083:80 --mode exact
 			repair --firewall nftables
 			publish web 8082:82
 			repair --firewall iptables

@@ -15,7 +15,7 @@ type vantage struct {
 	// refused says that a caller over TCP is told so at once. (Over UDP it is told
 	// by ICMP, of which the kernel sends little.)
 	refused bool
-	sees dual // the client's address as the server must see it; zero: any
+	sees    dual // the client's address as the server must see it; zero: any
 	// unless names a column where it is the other way round, and note says why.
 	unless func(column) bool
 	note   string

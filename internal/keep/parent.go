@@ -1,0 +1,170 @@
+package keep
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cnetlab/cnet/internal/proc"
+)
+
+// Files is the variable that tells the parent how many files it was handed.
+const Files = "CNET_KEEP_FILES"
+
+// parent is the half of a kept process that is root.
+type parent struct {
+	Kind
+	held    *os.File // the lock
+	mu      sync.Mutex
+	sockets map[netip.AddrPort]pair
+	know    json.RawMessage
+	child   *offspring // nil while there is none
+}
+
+// Parent is the process that [Kind.Settle] starts. It returns when it was told to
+// end, or when nobody needs it.
+func (k Kind) Parent(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	defer stop()
+	p := &parent{Kind: k, sockets: make(map[netip.AddrPort]pair)}
+	control, err := p.inherit()
+	if err != nil {
+		return err
+	}
+	if err := proc.RecordKept(k.Name); err != nil {
+		return err
+	}
+	if needed, err := p.read(ctx); err != nil || !needed {
+		return errors.Join(err, k.forget(p.held))
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	go p.listen(ctx, control, end)
+	defer context.AfterFunc(ctx, func() { control.Close() })()
+	p.raise(ctx)
+	return k.forget(p.held)
+}
+
+// inherit takes the files that the command handed down.
+func (p *parent) inherit() (*net.UnixListener, error) {
+	n, err := strconv.Atoi(os.Getenv(Files))
+	if err != nil || n < 2 {
+		return nil, fmt.Errorf("keep %s: it is started by cnet itself", p.Name)
+	}
+	const first = 3
+	files := make([]*os.File, n)
+	for i := range files {
+		unix.CloseOnExec(first + i)
+		files[i] = os.NewFile(uintptr(first+i), "socket")
+	}
+	p.held = files[0]
+	l, err := net.FileListener(files[1])
+	if err != nil {
+		return nil, err
+	}
+	files[1].Close()
+	control, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, fmt.Errorf("keep %s: it is started by cnet itself", p.Name)
+	}
+	for i := 2; i+1 < n; i += 2 {
+		sa, err := unix.Getsockname(first + i)
+		if err != nil {
+			return nil, err
+		}
+		at := addrPort(sa)
+		p.sockets[at] = pair{at, files[i], files[i+1]}
+	}
+	return control, nil
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// read reads what is needed by now, opens and closes sockets, and tells the
+// child, if there is one, of all that is new.
+func (p *parent) read(ctx context.Context) (needed bool, err error) {
+	know, at, err := p.Need()
+	if err != nil || know == nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wanted := make(map[netip.AddrPort]bool)
+	var errs []error
+	for _, a := range at {
+		if wanted[a] = true; p.sockets[a].udp != nil {
+			continue
+		}
+		s, err := p.open(ctx, a)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.sockets[a] = s
+		errs = append(errs, p.say(message{Verb: verbListen, At: a}, s.udp, s.tcp))
+	}
+	for a, s := range p.sockets {
+		if !wanted[a] {
+			delete(p.sockets, a)
+			errs = append(errs, p.say(message{Verb: verbClose, At: a}), s.udp.Close(), s.tcp.Close())
+		}
+	}
+	if !bytes.Equal(p.know, know) {
+		p.know = know
+		errs = append(errs, p.say(message{Verb: verbKnow, Data: know}))
+	}
+	return true, errors.Join(errs...)
+}
+
+// say tells the child something, and waits until it is done. A child that dies
+// meanwhile is told all when it is raised anew.
+func (p *parent) say(m message, files ...*os.File) error {
+	if p.child == nil || p.child.send(m, files...) != nil {
+		return nil
+	}
+	select {
+	case err := <-p.child.answers:
+		return err
+	case <-p.child.gone:
+		return nil
+	}
+}
+
+// listen serves the commands.
+func (p *parent) listen(ctx context.Context, control *net.UnixListener, end func()) {
+	for {
+		c, err := control.AcceptUnix()
+		if err != nil {
+			return
+		}
+		w := &wire{conn: c}
+		m, _, err := w.receive()
+		if err == nil && m.Verb == verbEnd {
+			end()
+			return // the command reads to the end of the connection, which is that of the process
+		}
+		if err == nil {
+			_, err = p.read(ctx)
+			_ = w.done(err)
+		}
+		c.Close()
+	}
+}

@@ -1,0 +1,117 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cnetlab/cnet/internal/fail"
+)
+
+// kept is the owner of the records of a process that cnet keeps for itself. No
+// container has such a name.
+func kept(name string) string { return "@" + name }
+
+// Kept are the names of the processes of cnet's own that have records.
+func Kept() ([]string, error) {
+	var names []string
+	list, err := owners()
+	for _, name := range list {
+		if own, ok := strings.CutPrefix(name, "@"); ok {
+			names = append(names, own)
+		}
+	}
+	return names, err
+}
+
+// ListKept are the records of a process of cnet's own.
+func ListKept(name string) ([]Process, error) { return List(kept(name)) }
+
+// StartKept starts this program anew, in a session of its own and with a log, to
+// run as a process of cnet's own. files are its own from the third on. It records
+// itself, by [RecordKept].
+func StartKept(name string, argv []string, files []*os.File) error {
+	log, err := openLog(kept(name))
+	if err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	defer log.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	env := []string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "CNET_KEEP_FILES=" + strconv.Itoa(len(files))}
+	p, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
+		Dir: "/", Env: env, Files: append([]*os.File{null, log, log}, files...), Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		os.Remove(log.Name())
+		return fail.New(fail.Failed, "start "+name, "%w", err)
+	}
+	return p.Release()
+}
+
+// RecordKept records the calling process, which [StartKept] started.
+func RecordKept(name string) error {
+	log, err := os.Readlink("/proc/self/fd/1")
+	if err == nil {
+		_, err = record(kept(name), os.Getpid(), os.Args, log)
+	}
+	if err != nil {
+		return fmt.Errorf("record %s: %w", name, err)
+	}
+	return nil
+}
+
+// EndKept ends a process of cnet's own that does not end by itself.
+func EndKept(ctx context.Context, name string) error { return End(ctx, kept(name), false) }
+
+// ForgetKept removes the records and logs of a process of cnet's own.
+func ForgetKept(name string) error {
+	list, err := ListKept(name)
+	return errors.Join(err, forget(kept(name), list))
+}
+
+// EndLost ends the processes of cnet's own of a name, in this network namespace,
+// that have no record: somebody removed cnet's files.
+func EndLost(ctx context.Context, name string) error {
+	here, word := netns("/proc/thread-self/ns/net"), "cnet\x00keep\x00"+name+"\x00"
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	var lost []pidfd
+	defer func() {
+		for _, fd := range lost {
+			unix.Close(int(fd))
+		}
+	}()
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if string(line) != word || netns(fmt.Sprintf("/proc/%d/ns/net", pid)) != here {
+			continue
+		}
+		if fd, ok := hold(pid, func(stat) bool { return true }); ok {
+			lost = append(lost, fd)
+		}
+	}
+	left, err := end(ctx, lost)
+	if err == nil && len(left) > 0 {
+		err = errors.New("it does not end")
+	}
+	if err != nil {
+		return fmt.Errorf("end %s: %w", name, err)
+	}
+	return nil
+}
