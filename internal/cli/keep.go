@@ -185,7 +185,8 @@ func (a *app) keptFindings(ctx context.Context, e *engine.Engine) ([]engine.Find
 		truth, _ := f.Probe(ctx)
 		list = append(list, engine.Finding{Owner: topology.HostOwner, Fact: f, Truth: truth})
 	}
-	return list, nil
+	more, err := endedFindings(t)
+	return append(list, more...), err
 }
 
 // keptFact is the fact that a kept process runs. No kernel holds it: it is not
