@@ -39,7 +39,12 @@ func newCreateCmd(a *app) *cobra.Command {
 With --network, --ip, --publish and the like, connect and publish them at once.
 With --pid or --netns, adopt a namespace that something else owns: a container
 run with network none, a service, a shell under unshare -n. Deleting it then
-takes back only what cnet added.`,
+takes back only what cnet added.
+
+With --share, join the stack of another container, as the members of a pod do:
+one namespace, one address, the ports and localhost in common. The stack has the
+name of its first member and lives as long as its last; to connect or to publish
+a member is to connect or to publish all.`,
 		Example: `  cnet create web --network lab --publish 8080:80
   cnet create --count 3 --prefix node --network lab
   cnet create box --pid 4711 --network lab
@@ -67,6 +72,9 @@ takes back only what cnet added.`,
 						return err
 					}
 				}
+				if f.share != "" {
+					return join(t, specs, h)
+				}
 				return t.AddContainers(specs, h)
 			})
 		},
@@ -80,7 +88,7 @@ takes back only what cnet added.`,
 	fl.StringArrayVarP(&f.labels, "label", "l", nil, "a `label` KEY=VALUE, by which services choose it (may be given again)")
 	fl.IntVar(&f.pid, "pid", 0, "adopt the namespace of this running process, a `pid`")
 	fl.StringVar(&f.netns, "netns", "", "adopt the namespace at this `path`")
-	fl.StringVar(&f.share, "share", "", "join the namespace of this `container` (a pod)")
+	fl.StringVar(&f.share, "share", "", "join the stack of this `container` (a pod)")
 	fl.IntVar(&f.count, "count", 0, "make so many containers, PREFIX1 to PREFIXN")
 	fl.StringVar(&f.prefix, "prefix", "", "what their names begin with")
 	fl.BoolVar(&f.ifNotExists, "if-not-exists", false, "leave containers that exist as they are")
@@ -116,6 +124,30 @@ func (f *createFlags) names(args []string) ([]string, error) {
 		}
 	}
 	return args, nil
+}
+
+// join adds containers to a pod. Where they are to be connected and published,
+// their stack is.
+func join(t *topology.Topology, specs []topology.ContainerSpec, h topology.Host) error {
+	for _, s := range specs {
+		networks, ports := s.Networks, s.Publish
+		s.Networks, s.Publish = nil, nil
+		if err := t.AddContainer(s, h); err != nil {
+			return err
+		}
+		for _, place := range networks {
+			if err := t.Connect(s.Name, place); err != nil {
+				return err
+			}
+		}
+		if len(ports) == 0 {
+			continue
+		}
+		if err := t.Published(s.Name, ports, h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // specs are the containers to be made, with all that the flags ask for.

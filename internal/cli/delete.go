@@ -14,6 +14,7 @@ func newDeleteCmd(a *app) *cobra.Command {
 		Short: "Delete containers and all that was made for them",
 		Long: `Delete containers: their published ports, cables and namespaces. Of an adopted
 namespace only what cnet added goes. What cnet exec -d started there is ended.
+A stack that others share stays, with its networks and ports, for the others.
 Networks stay; see cnet network delete and cnet reset.`,
 		Example: `  cnet delete web
   cnet delete --all`,

@@ -12,10 +12,8 @@ import (
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/inside"
 	"github.com/cnetlab/cnet/internal/proc"
+	"github.com/cnetlab/cnet/internal/sockets"
 )
-
-// containerVariable tells a program in which container it runs.
-const containerVariable = "CNET_CONTAINER"
 
 type execFlags struct {
 	detach  bool
@@ -96,7 +94,7 @@ func (a *app) enter(ctx context.Context, name string, env []string, workdir stri
 	if _, err := t.Container(name); err != nil {
 		return err
 	}
-	own := append(t.Environment(name), containerVariable+"="+name)
+	own := append(t.Environment(name), sockets.ContainerVariable+"="+name)
 	for _, e := range append(own, env...) {
 		key, value, ok := strings.Cut(e, "=")
 		if !ok || os.Setenv(key, value) != nil {

@@ -60,6 +60,8 @@ type containerView struct {
 	Namespace string            `json:"namespace"`
 	Adopted   string            `json:"adopted,omitempty"`
 	Share     string            `json:"share,omitempty"`
+	Stack     string            `json:"stack,omitempty"`
+	Pod       []string          `json:"pod,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Networks  []placeView       `json:"networks"`
 	Published []topology.Port   `json:"published"`
@@ -83,6 +85,10 @@ func inspectContainer(t topology.Topology, name string) (any, error) {
 		Name: k.Name, Namespace: topology.NetnsPath(k.Name), Adopted: k.Netns, Share: k.Share, Labels: k.Labels,
 		Networks: []placeView{}, Published: append([]topology.Port{}, k.Publish...),
 		Facts: factsOf(t, "container "+k.Name),
+	}
+	holder := t.Stack(*k)
+	if pod := t.Pod(holder.Name); len(pod) > 1 || k.Stack != "" {
+		v.Stack, v.Pod = holder.StackName(), pod
 	}
 	for _, s := range t.Services {
 		if slices.ContainsFunc(t.Members(s), func(m topology.Member) bool { return m.Container == name }) {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/serve"
+	"github.com/cnetlab/cnet/internal/sockets"
 )
 
 type serveFlags struct {
@@ -15,6 +16,8 @@ type serveFlags struct {
 	addr     string
 	udp      bool
 	backlog  int
+	noAccept bool
+	reuse    bool
 	failRate int
 	latency  time.Duration
 	explain  bool
@@ -33,7 +36,8 @@ It writes a line for each request, and with --explain each system call and why i
 is made.`,
 		Example: `  cnet exec -d web -- cnet serve --addr :80
   cnet serve --addr 127.0.0.1:8080 --explain
-  cnet serve --fail-rate 20 --latency 50ms`,
+  cnet serve --fail-rate 20 --latency 50ms
+  cnet serve --no-accept --backlog 1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.server(f)
@@ -54,6 +58,8 @@ is made.`,
 	fl.StringVar(&f.addr, "addr", ":8080", "`HOST:PORT` to listen on; without HOST all addresses")
 	fl.BoolVar(&f.udp, "udp", false, "answer datagrams instead of connections")
 	fl.IntVar(&f.backlog, "backlog", 0, "length of the queue of connections not yet accepted (default 128)")
+	fl.BoolVar(&f.noAccept, "no-accept", false, "never accept: leave clients in that queue, as a program does that hangs")
+	fl.BoolVar(&f.reuse, "reuse-port", false, "share the port with other servers that say so too (SO_REUSEPORT)")
 	fl.IntVar(&f.failRate, "fail-rate", 0, "`percentage` of requests that fail")
 	fl.DurationVar(&f.latency, "latency", 0, "how long each answer is held back, like 50ms")
 	fl.BoolVar(&f.explain, "explain", false, "say each system call and why it is made")
@@ -63,7 +69,7 @@ is made.`,
 
 func (a *app) server(f serveFlags) (*serve.Server, error) {
 	if f.name == "" {
-		f.name = os.Getenv(containerVariable)
+		f.name = os.Getenv(sockets.ContainerVariable)
 	}
 	if f.name == "" {
 		host, err := os.Hostname()
@@ -73,7 +79,8 @@ func (a *app) server(f serveFlags) (*serve.Server, error) {
 		f.name = host
 	}
 	s := &serve.Server{
-		Name: f.name, Addr: f.addr, UDP: f.udp, Backlog: f.backlog, FailRate: f.failRate, Latency: f.latency,
+		Name: f.name, Addr: f.addr, UDP: f.udp, Backlog: f.backlog, NoAccept: f.noAccept, Reuse: f.reuse,
+		FailRate: f.failRate, Latency: f.latency,
 	}
 	if f.explain {
 		s.Explain = a.err

@@ -212,6 +212,12 @@ func mainNetwork(c topology.Container) string {
 // describePlaces tells where a container is connected and published.
 func describePlaces(c topology.Container) string {
 	var words []string
+	if c.Share != "" {
+		words = append(words, "shares the stack of "+c.Share)
+	}
+	if c.Stack != "" {
+		words = append(words, "holds the stack "+c.Stack)
+	}
 	for _, a := range c.Networks {
 		words = append(words, fmt.Sprintf("%s on %s", addresses(a), a.Network))
 	}

@@ -50,6 +50,7 @@ type option struct {
 
 var (
 	reuseAddr = option{unix.SOL_SOCKET, unix.SO_REUSEADDR, "SOL_SOCKET, SO_REUSEADDR", "a restart need not wait until old connections are forgotten"}
+	reusePort = option{unix.SOL_SOCKET, unix.SO_REUSEPORT, "SOL_SOCKET, SO_REUSEPORT", "others who say so too may listen here; the kernel shares clients out by a hash"}
 	v6only    = option{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, "IPPROTO_IPV6, IPV6_V6ONLY", "0: clients of IPv4 come in too, as ::ffff:a.b.c.d; 1: only IPv6"}
 	pktinfo4  = option{unix.IPPROTO_IP, unix.IP_PKTINFO, "IPPROTO_IP, IP_PKTINFO", "say with each datagram which address it was sent to"}
 	pktinfo6  = option{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, "IPPROTO_IPV6, IPV6_RECVPKTINFO", pktinfo4.why}

@@ -28,6 +28,8 @@ type Server struct {
 
 	UDP      bool          // answer datagrams instead of connections
 	Backlog  int           // length of the accept queue; 0 is 128
+	NoAccept bool          // leave clients in that queue, as a program does that hangs
+	Reuse    bool          // share the port with others who do so too (SO_REUSEPORT)
 	FailRate int           // percent of requests that get a 500; with UDP, no answer
 	Latency  time.Duration // how long each answer is held back
 
@@ -99,6 +101,11 @@ func (s *Server) setOptions(fd int, at endpoint) error {
 			return err
 		}
 	}
+	if s.Reuse {
+		if err := k.setsockopt(fd, reusePort, true); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !s.UDP:
 		return k.setsockopt(fd, reuseAddr, true)
@@ -117,8 +124,12 @@ func (s *Server) Local() netip.AddrPort { return s.local }
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	defer s.wakeAtEnd(ctx)()
-	if s.UDP {
+	switch {
+	case s.UDP:
 		return s.runUDP(ctx)
+	case s.NoAccept:
+		<-ctx.Done()
+		return nil
 	}
 	return s.runTCP(ctx)
 }

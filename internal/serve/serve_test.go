@@ -423,6 +423,38 @@ func TestUDPSilence(t *testing.T) {
 	}
 }
 
+// TestReuse has two servers at one port, which both are called.
+func TestReuse(t *testing.T) {
+	first := &Server{Name: "first", Addr: "127.0.0.1:0", Reuse: true}
+	addr, _ := run(t, first)
+	run(t, &Server{Name: "second", Addr: addr, Reuse: true})
+	seen := make(map[string]bool)
+	for end := time.Now().Add(10 * time.Second); len(seen) < 2 && time.Now().Before(end); {
+		_, answer := ask(t, addr, "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+		seen[strings.Fields(answer)[1]] = true
+	}
+	if !seen["first"] || !seen["second"] {
+		t.Errorf("who answers: %v, want both", seen)
+	}
+}
+
+// TestNoAccept has clients in the queue of a server that takes nobody out of it.
+func TestNoAccept(t *testing.T) {
+	addr, stop := run(t, &Server{Addr: "127.0.0.1:0", NoAccept: true, Backlog: 1})
+	for i := 0; i < 2; i++ { // as many as the backlog, and one
+		send(t, dial(t, "tcp", addr), "GET / HTTP/1.0\r\n\r\n")
+	}
+	if c, err := net.DialTimeout("tcp", addr, 300*time.Millisecond); err == nil {
+		c.Close()
+		t.Error("a third client was let into a queue of two")
+	}
+	stop()
+	if c, err := net.Dial("tcp", addr); err == nil {
+		c.Close()
+		t.Error("it listens on when it has stopped")
+	}
+}
+
 func TestListenErrors(t *testing.T) {
 	noLeaks(t)
 	taken := &Server{Addr: "127.0.0.1:0"}
@@ -430,13 +462,22 @@ func TestListenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	bound, err := net.Dial("tcp", taken.Local().String()) // owns a port, and does not listen
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bound.Close()
 	for _, c := range []struct {
 		name   string
 		server *Server
 		kind   fail.Kind
 		words  string
 	}{
-		{"taken", &Server{Addr: taken.Local().String()}, fail.Conflict, "owns TCP port"},
+		{"taken", &Server{Addr: taken.Local().String()}, fail.Conflict, fmt.Sprintf("(pid %d) listens there", os.Getpid())},
+		{"taken, everywhere", &Server{Addr: fmt.Sprintf(":%d", taken.Local().Port())}, fail.Conflict, "listens there"},
+		{"owned", &Server{Addr: bound.LocalAddr().String()}, fail.Conflict, "owns TCP port"},
+		{"shared by one", &Server{Addr: taken.Local().String(), Reuse: true}, fail.Conflict, "listens there"},
+		{"datagrams", &Server{Addr: ":0", UDP: true, NoAccept: true}, fail.Usage, "not accepted"},
 		{"not here", &Server{Addr: "192.0.2.1:80"}, fail.Failed, "no link of this network namespace has the address 192.0.2.1"},
 		{"no port", &Server{Addr: "127.0.0.1"}, fail.Usage, "HOST:PORT"},
 		{"empty", &Server{}, fail.Usage, "HOST:PORT"},

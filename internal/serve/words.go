@@ -3,8 +3,11 @@ package serve
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/sockets"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,6 +20,8 @@ func (s *Server) check() error {
 		return bad("latency "+s.Latency.String(), "it cannot be negative")
 	case s.Backlog < 0:
 		return bad(fmt.Sprintf("backlog %d", s.Backlog), "it cannot be negative")
+	case s.UDP && s.NoAccept:
+		return bad("no accept", "datagrams are not accepted in the first place")
 	case s.listening:
 		return errors.New("the server listens already")
 	}
@@ -26,14 +31,13 @@ func (s *Server) check() error {
 // inWords says why the kernel would not give the address.
 func (s *Server) inWords(at endpoint, err error) error {
 	what := fmt.Sprintf("listen on %s", at)
-	port, proto, ss := at.Port(), "TCP", "ss -ltnp"
+	port, ss := at.Port(), "ss -ltnp"
 	if s.UDP {
-		proto, ss = "UDP", "ss -lunp"
+		ss = "ss -lunp"
 	}
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return fail.New(fail.Conflict, what, "another socket of this network namespace owns %s port %d: %w", proto, port, err).
-			Try("%s 'sport = :%d'", ss, port)
+		return fail.New(fail.Conflict, what, "%s: %w", s.holder(at), err).Try("%s 'sport = :%d'", ss, port)
 	case errors.Is(err, unix.EACCES):
 		return fail.New(fail.NotPermitted, what, "ports below net.ipv4.ip_unprivileged_port_start (usually 1024) need root or CAP_NET_BIND_SERVICE: %w", err).
 			Try("choose a port from 1024 on")
@@ -44,4 +48,20 @@ func (s *Server) inWords(at endpoint, err error) error {
 		return fail.New(fail.HostLacks, what, "this kernel has IPv6 switched off: %w", err)
 	}
 	return fail.New(fail.Failed, what, "%w", err)
+}
+
+// holder tells who has the address already.
+func (s *Server) holder(at endpoint) string {
+	proto, ip := "tcp", at.Addr()
+	if s.UDP {
+		proto = "udp"
+	}
+	if at.dual {
+		ip = netip.Addr{}
+	}
+	list, err := sockets.Waiting(proto)
+	if other := sockets.At(list, ip, at.Port(), at.Port()); err == nil && other != nil {
+		return other.Holder() + " listens there"
+	}
+	return fmt.Sprintf("another socket of this network namespace owns %s port %d", strings.ToUpper(proto), at.Port())
 }

@@ -14,6 +14,10 @@ import (
 	"syscall"
 )
 
+// ContainerVariable is the variable that tells a program in which container cnet
+// runs it.
+const ContainerVariable = "CNET_CONTAINER"
+
 // Socket is one that waits for whoever may call: a TCP socket that listens, a
 // UDP one without a peer.
 type Socket struct {
@@ -73,7 +77,8 @@ func meets(want, have netip.Addr) bool {
 	return want == have
 }
 
-// Holder names the socket's process in the words of a message: "nginx (pid 812)".
+// Holder names the socket's process in the words of a message: "nginx (pid 812)",
+// or "nginx of container web (pid 812)" if cnet started it.
 func (s Socket) Holder() string {
 	want := fmt.Sprintf("socket:[%d]", s.inode)
 	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
@@ -82,9 +87,24 @@ func (s Socket) Holder() string {
 			if to, err := os.Readlink(fd); err == nil && to == want {
 				pid := strings.Split(fd, "/")[2]
 				comm, _ := os.ReadFile("/proc/" + pid + "/comm")
-				return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(string(comm)), pid)
+				return fmt.Sprintf("%s%s (pid %s)", strings.TrimSpace(string(comm)), container(pid), pid)
 			}
 		}
 	}
 	return "a process on " + s.String()
+}
+
+// container tells in which container cnet started a process, from the environment
+// that it gave it: " of container web".
+func container(pid string) string {
+	environ, err := os.ReadFile("/proc/" + pid + "/environ")
+	if err != nil {
+		return ""
+	}
+	for _, v := range strings.Split(string(environ), "\x00") {
+		if name, ok := strings.CutPrefix(v, ContainerVariable+"="); ok {
+			return " of container " + name
+		}
+	}
+	return ""
 }

@@ -160,18 +160,24 @@ func (s Store) Tidy() error {
 }
 
 // Settle puts staged files in place and removes the others, in this order on the
-// disk too.
+// disk too. Backups follow when all are done: should the power fail before, they
+// are of one state together.
 func (s Store) Settle(files []File) error {
 	for i, f := range files {
-		for _, path := range s.places(f.Path) {
-			if err := s.settle(path, f.Content == nil); err != nil {
-				return err
-			}
+		if err := s.settle(f.Path, f.Content == nil); err != nil {
+			return err
 		}
 		dir := filepath.Dir(f.Path)
 		last := i == len(files)-1 || filepath.Dir(files[i+1].Path) != dir
 		if last && s.Lasting(dir) {
 			if err := syncDir(dir); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range files {
+		if b := s.Backup(f.Path); b != "" {
+			if err := s.settle(b, f.Content == nil); err != nil {
 				return err
 			}
 		}

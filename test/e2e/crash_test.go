@@ -33,6 +33,10 @@ var crashes = []crash{
 	{name: "create, several", found: "cnet network create lab", typed: "create --count 3 --prefix c --network lab", back: "delete c1 c2 c3"},
 	{name: "create, a pod", found: "cnet network create lab; cnet create web --network lab", typed: "create side --share web", back: "delete side"},
 	{
+		name: "delete, the first of a pod", found: "cnet network create lab; cnet create web --network lab --publish 8080:80; cnet create side log --share web",
+		typed: "delete web", back: "apply -f testdata/pod.yaml",
+	},
+	{
 		name: "create, adopted", found: "touch /run/theirs; unshare --net=/run/theirs true; cnet network create lab",
 		typed: "create box --netns /run/theirs --network lab --publish 8080:80", back: "delete box",
 	},

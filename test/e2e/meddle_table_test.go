@@ -53,6 +53,10 @@ var meddled = map[string]meddledHost{
 	"services":           {typed: shopped, echo: "api web db", streams: shopStreams, rows: meddledServices},
 	"services, nftables": {backend: viaNftables, typed: shopped, echo: "api web db", streams: shopStreams, rows: meddledNftServices},
 	"nftables":           {backend: viaNftables, typed: lab, echo: "api web", streams: labStreams, rows: meddledNftables},
+	"pod": {
+		typed: "network create lab\ncreate web --network lab --publish 8080:80\ncreate log side --share web\ndelete web\n" + calm,
+		echo:  "api log", streams: calmStreams(map[string]string{"published": "outside 203.0.113.2:8080"}), rows: meddledPod,
+	},
 	"others": {
 		typed: `
 network create six --ipv6
@@ -419,5 +423,29 @@ var meddledOthers = []meddling{
 	{name: "network opened", sh: "iptables -D CNET-GUARD -o cnet-apart -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -m comment --comment 'cnet apart' -j DROP",
 		finds: "firewall: differs Network apart (cnet-apart) sends anywhere over IPv4 and is entered only by replies and published ports, nor do its containers reach each other. missing: iptables -A CNET-GUARD -o cnet-apart -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -m comment --comment 'cnet apart' -j DROP",
 		steps: "mend nat.forward",
+	},
+}
+
+// A pod whose first member, web, is gone: log holds its stack.
+var meddledPod = []meddling{
+	{name: "a member's name let go", sh: "umount /run/netns/side; rm /run/netns/side",
+		finds: "namespace: absent The network namespace of /run/netns/web has the name side.",
+		steps: "make netns.bind",
+	},
+	{name: "a member elsewhere", sh: "umount /run/netns/side; mount --bind /run/netns/far /run/netns/side",
+		finds: "namespace: differs The network namespace of /run/netns/web has the name side. /run/netns/side is another namespace than /run/netns/web",
+		steps: "break netns.bind, make netns.bind",
+	},
+	{name: "the stack's name let go", sh: "ip netns del web", cuts: "published",
+		finds: "namespace: absent There is a network namespace web.",
+		steps: "break veth.pair, break netns.bind, break netns.bind, make netns.named, make route.up, make netns.bind, make netns.bind, " + anew,
+	},
+	{name: "a namespace of the stack's name", sh: "ip netns del web; ip netns add web", cuts: "published",
+		finds: "address and route: differs web's lo is up. web's lo is down",
+		steps: "break veth.pair, break netns.bind, break netns.bind, mend route.up, make netns.bind, make netns.bind, " + anew,
+	},
+	{name: "the pod's cable deleted", sh: "ip link del web-eth0",
+		finds: "cable: absent A cable leads from web-eth0 to web's eth0.",
+		steps: anew,
 	},
 }

@@ -13,6 +13,7 @@ var powerCuts = []crash{
 	{name: "create", found: "cnet network create lab", typed: "create web --network lab --ip 10.77.0.9 --publish 8080:80"},
 	{name: "create, all at once", typed: "create web --ip 10.77.0.9 --publish 8080:80"},
 	{name: "delete", found: "cnet network create lab; cnet create web --network lab --publish 8080:80", typed: "delete web"},
+	{name: "delete, the first of a pod", found: "cnet network create lab; cnet create web --network lab --publish 8080:80; cnet create side --share web", typed: "delete web"},
 	{name: "network delete", found: "cnet network create lab; cnet network create more", typed: "network delete lab more --if-exists"},
 	{name: "apply", typed: "apply -f testdata/static.yaml"},
 	{name: "down", found: "cnet network create lab; cnet create web --network lab --publish 8080:80", typed: "down"},

@@ -103,6 +103,26 @@ var scenarios = []scenario{
 			delete node2 node3`,
 	},
 	{
+		name: "pod", slow: true,
+		typed: `
+			network create lab --ipv6
+			network create back --internal
+			create web --network lab --publish 8080:80 --publish 53:53/udp
+			create side log --share web
+			connect side back --alias store
+			delete web
+			create web --share log
+			service create app --network lab --port 80:8080 --backend side --backend web:8081
+			down
+			up
+
+			delete log
+			publish web 8081:81
+			disconnect side back
+
+			delete web side`,
+	},
+	{
 		name: "adopt", slow: true,
 		found: `
 			touch /run/theirs
@@ -118,12 +138,14 @@ var scenarios = []scenario{
 
 			connect box
 			create beside --share box
+			create near --share job
+			delete box
 			down
 			up
-			disconnect job
+			disconnect near
 
-			delete box beside
-			delete job`,
+			delete job
+			delete near beside`,
 	},
 	{
 		name: "apply", slow: true,
