@@ -9,19 +9,22 @@ import (
 )
 
 // get asks over a connection that stands already, so that what fails before is
-// connect's errno and nothing of HTTP. It knows no proxy, no keep-alive and no
-// redirect: one request, one connection.
-func (r *Result) get(conn net.Conn) error {
+// connect's errno and nothing of HTTP. It knows no proxy and no redirect. The
+// server may keep a client from staying for more.
+func (r *Result) get(c *client) error {
 	req, err := http.NewRequest(http.MethodGet, r.Target.String(), nil)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("User-Agent", "cnet-probe")
-	req.Close = true
-	if err := req.Write(conn); err != nil {
+	req.Close = !c.stays
+	if c.stays {
+		req.Header.Set("Connection", "keep-alive")
+	}
+	if err := req.Write(c.conn); err != nil {
 		return err
 	}
-	in := bufio.NewReader(io.LimitReader(conn, 2*bodyMax))
+	in := bufio.NewReader(io.LimitReader(c.conn, 2*bodyMax))
 	res, err := http.ReadResponse(in, req)
 	for err == nil && res.StatusCode < 200 { // more follows: RFC 9110, section 15.2
 		res, err = http.ReadResponse(in, req)
@@ -33,6 +36,7 @@ func (r *Result) get(conn net.Conn) error {
 	r.Status = res.StatusCode
 	body, err := io.ReadAll(io.LimitReader(res.Body, bodyMax))
 	r.Body = string(body)
+	c.over = res.Close
 	return err
 }
 

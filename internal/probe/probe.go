@@ -57,14 +57,32 @@ type Result struct {
 
 // Run asks the target once. What goes wrong is the result, too.
 func Run(ctx context.Context, t Target, o Options) Result {
-	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
+	c := client{target: t, Options: o}
+	return c.run(ctx)
+}
+
+// client asks a target, each time over a new connection or, if it stays, over
+// the one that it has.
+type client struct {
+	Options
+	target Target
+	stays  bool
+	conn   net.Conn
+	over   bool // the server will close it
+}
+
+func (c *client) run(ctx context.Context) Result {
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	start := time.Now()
-	r := Result{Target: t}
-	err := r.ask(ctx, o)
+	r := Result{Target: c.target}
+	err := r.ask(ctx, c)
+	if err != nil || !c.stays || c.over {
+		c.close()
+	}
 	r.Elapsed = time.Since(start)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		err = ctx.Err()
@@ -73,18 +91,26 @@ func Run(ctx context.Context, t Target, o Options) Result {
 	return r
 }
 
-func (r *Result) ask(ctx context.Context, o Options) error {
-	conn, err := dial(ctx, r.Target, o.Source)
-	if err != nil {
-		return err
+func (c *client) close() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn, c.over = nil, false
 	}
-	defer conn.Close()
+}
+
+func (r *Result) ask(ctx context.Context, c *client) (err error) {
+	if c.conn == nil {
+		if c.conn, err = dial(ctx, r.Target, c.Source); err != nil {
+			return err
+		}
+	}
+	conn := c.conn
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	r.Local, r.Remote = conn.LocalAddr().String(), conn.RemoteAddr().String()
 	switch r.Target.Scheme {
 	case HTTP:
-		return r.get(conn)
+		return r.get(c)
 	case UDP:
 		return r.exchange(conn)
 	}
