@@ -17,6 +17,7 @@ import (
 
 type execFlags struct {
 	detach  bool
+	keep    bool
 	env     []string
 	workdir string
 }
@@ -35,7 +36,8 @@ services of its networks have variables as in Kubernetes (WEB_SERVICE_HOST,
 WEB_SERVICE_PORT, WEB_PORT_80_TCP_ADDR ...), as they are when it starts.
 
 With -d it runs in the background: in a session of its own, with no input, and
-its output in a log under /run/cnet/log. It ends when its container is deleted.`,
+its output in a log that cnet logs shows. It ends when its container is deleted.
+With --keep, cnet check tells if it has ended, and cnet repair starts it again.`,
 		Example: `  cnet exec web -- ip address
   cnet exec web -- ping -c 1 10.77.0.1
   cnet exec -d web -- cnet serve --addr :80`,
@@ -47,11 +49,14 @@ its output in a log under /run/cnet/log. It ends when its container is deleted.`
 			if a.output != "" && !f.detach {
 				return fail.New(fail.Usage, "-o "+a.output, "it goes with -d: without it the output is the program's")
 			}
+			if f.keep && !f.detach {
+				return fail.New(fail.Usage, "--keep", "it goes with -d: what runs in the foreground is yours to keep")
+			}
 			if err := a.enter(c.Context(), name, f.env, f.workdir); err != nil {
 				return err
 			}
 			if f.detach {
-				return a.start(c.Context(), name, argv)
+				return a.start(c.Context(), name, argv, proc.How{Keep: f.keep, Env: f.env, Dir: f.workdir})
 			}
 			return replace(argv)
 		},
@@ -59,6 +64,7 @@ its output in a log under /run/cnet/log. It ends when its container is deleted.`
 	fl := c.Flags()
 	fl.SetInterspersed(false) // what stands after NAME is the program's
 	fl.BoolVarP(&f.detach, "detach", "d", false, "run it in the background, and print its process number")
+	fl.BoolVar(&f.keep, "keep", false, "have cnet repair start it again if it ends; with -d")
 	fl.StringArrayVarP(&f.env, "env", "e", nil, "set a variable to `NAME=VALUE` (may be given again)")
 	fl.StringVarP(&f.workdir, "workdir", "w", "", "`folder` to run it in")
 	a.outputFlag(c)
@@ -153,8 +159,8 @@ func replace(argv []string) error {
 }
 
 // start starts a program in the background.
-func (a *app) start(ctx context.Context, name string, argv []string) error {
-	p, err := proc.Start(name, argv)
+func (a *app) start(ctx context.Context, name string, argv []string, how proc.How) error {
+	p, err := proc.Start(name, argv, how)
 	if err != nil {
 		return err
 	}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/engine"
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/internal/health"
 	"github.com/cnetlab/cnet/internal/keep"
 	"github.com/cnetlab/cnet/internal/names"
 	"github.com/cnetlab/cnet/internal/topology"
@@ -47,12 +50,49 @@ func (a *app) kept() []keep.Kind {
 		Need:  func() (json.RawMessage, []netip.AddrPort, error) { return a.know("dns", nameBook) },
 		Open:  names.Open,
 		Serve: func() keep.Server { return names.NewServer("/etc/resolv.conf") },
+	}, {
+		Name:  "agent",
+		Need:  func() (json.RawMessage, []netip.AddrPort, error) { return a.know("agent", patients) },
+		Grant: a.found,
+		Serve: func() keep.Server { return health.NewAgent() },
 	}}
+}
+
+func patients(t topology.Topology) (any, []netip.AddrPort) { return health.Of(t), nil }
+
+// found has a backend be given connections from now on, or no more.
+func (a *app) found(ctx context.Context, wish json.RawMessage) error {
+	var f health.Finding
+	if err := json.Unmarshal(wish, &f); err != nil {
+		return err
+	}
+	what := fmt.Sprintf("%s of service %s does not answer", f.Container, f.Service)
+	if f.Ready {
+		what = fmt.Sprintf("%s of service %s answers", f.Container, f.Service)
+	}
+	fmt.Fprintf(a.err, "%s: %s\n", time.Now().Format(time.RFC3339), what)
+	ch, err := a.engine().Change(ctx, "agent: "+what, func(t *topology.Topology, _ topology.Host) error {
+		s, err := t.Service(f.Service)
+		if err != nil {
+			return err
+		}
+		ready := slices.DeleteFunc(slices.Clone(s.Ready), func(name string) bool { return name == f.Container })
+		if f.Ready {
+			ready = append(ready, f.Container)
+		}
+		return t.SetReady(f.Service, ready)
+	})
+	if err != nil {
+		return err
+	}
+	return a.settle(ctx, ch.After)
 }
 
 // needs reports whether a topology needs a kept process.
 func needs(t topology.Topology, name string) bool {
 	switch name {
+	case "agent":
+		return slices.ContainsFunc(t.Services, func(s topology.Service) bool { return s.Check != nil })
 	case "dns":
 		answers := make(map[string]bool)
 		for _, n := range t.Networks {
@@ -145,7 +185,8 @@ func (a *app) keptFindings(ctx context.Context, e *engine.Engine) ([]engine.Find
 		truth, _ := f.Probe(ctx)
 		list = append(list, engine.Finding{Owner: topology.HostOwner, Fact: f, Truth: truth})
 	}
-	return list, nil
+	more, err := endedFindings(t)
+	return append(list, more...), err
 }
 
 // keptFact is the fact that a kept process runs. No kernel holds it: it is not
@@ -155,10 +196,18 @@ type keptFact struct{ kind keep.Kind }
 func (f keptFact) Key() fact.Key { return fact.Key{Kind: "process", Name: f.kind.Name} }
 
 func (f keptFact) Say() string {
-	return "A process of cnet answers for names at the gateways of the networks (cnet " + f.kind.Name + ")."
+	if f.kind.Name == "agent" {
+		return "A process of cnet asks the backends of services whether they can serve (agent)."
+	}
+	return "A process of cnet answers for names at the gateways of the networks (dns)."
 }
 
-func (f keptFact) Why() string { return "Containers would not find each other by name." }
+func (f keptFact) Why() string {
+	if f.kind.Name == "agent" {
+		return "A backend that dies would be given connections still, and one that begins would be given none."
+	}
+	return "Containers would not find each other by name."
+}
 
 func (f keptFact) Probe(context.Context) (fact.Truth, error) {
 	if f.kind.Runs() {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -87,12 +88,27 @@ func (a *app) wholeCmd(use, short, long string, run func(*cobra.Command, *engine
 			} else if idle { // after down
 				after = topology.Topology{}
 			}
-			if err := a.settle(c.Context(), after); err != nil {
+			words, dead, err := a.dead(after)
+			if err == nil {
+				err = errors.Join(a.settle(c.Context(), after), a.revive(c.Context(), dead))
+			}
+			if err != nil {
 				return err
 			}
-			return a.reportAs(ch, lines)
+			return a.reportAs(ch, func(ch engine.Change) []string { return revived(lines(ch), words) })
 		},
 	}
 	a.changeFlags(c)
 	return c
+}
+
+// revived are the lines about a change, and those about processes that run again.
+func revived(lines, words []string) []string {
+	if len(words) > 0 && len(lines) == 1 && lines[0] == nothing {
+		lines = nil
+	}
+	for _, w := range words {
+		lines = append(lines, wrap("started: "+w, "  "))
+	}
+	return lines
 }

@@ -136,7 +136,7 @@ func ofContainer(c topology.Container) (name, text string) { return c.Name, desc
 // sentences tell of a change to the kernel alone, as repair makes it.
 func sentences(steps []fact.Step) []string {
 	if len(steps) == 0 {
-		return []string{"nothing to do"}
+		return []string{nothing}
 	}
 	past := map[fact.Verb]string{fact.Make: "made", fact.Break: "undone", fact.Mend: "mended"}
 	lines := make([]string, 0, many)
@@ -237,3 +237,6 @@ func addresses(a topology.Attachment) string {
 	}
 	return a.IP.String()
 }
+
+// nothing is what a command says that found all as it should be.
+const nothing = "nothing to do"

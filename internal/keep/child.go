@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -49,6 +50,7 @@ type child struct {
 	w       *wire
 	server  Server
 	told    chan told
+	wishing sync.Mutex // one at a time
 	granted chan error
 }
 
@@ -80,8 +82,10 @@ func (c *child) do(t told) error {
 	return errors.New("what is " + t.Verb + "?")
 }
 
-// wish has the parent do something, and waits until it has. One at a time.
+// wish has the parent do something, and waits until it has.
 func (c *child) wish(what any) error {
+	c.wishing.Lock()
+	defer c.wishing.Unlock()
 	data, err := json.Marshal(what)
 	if err != nil {
 		return err

@@ -145,6 +145,9 @@ func wait(ctx context.Context, left []pidfd) ([]pidfd, error) {
 	return left, nil
 }
 
+// Forget removes the record and the log of a process that has ended.
+func Forget(p Process) error { return forget(p.Container, []Process{p}) }
+
 // forget removes the files of processes, and then empty folders.
 func forget(container string, list []Process) error {
 	var errs []error

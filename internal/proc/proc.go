@@ -39,7 +39,11 @@ type Process struct {
 	Boot      string   `json:"boot" yaml:"boot"`       // /proc/sys/kernel/random/boot_id
 	Netns     uint64   `json:"netns" yaml:"netns"`     // the inode of its container's namespace
 	Command   []string `json:"command" yaml:"command"`
-	Log       string   `json:"log" yaml:"log"`
+	// Keep: it is started again when it has ended, in Dir with Env besides what all have.
+	Keep bool     `json:"keep,omitempty" yaml:"keep,omitempty"`
+	Env  []string `json:"env,omitempty" yaml:"env,omitempty"`
+	Dir  string   `json:"dir,omitempty" yaml:"dir,omitempty"`
+	Log  string   `json:"log" yaml:"log"`
 }
 
 func (p Process) file() string {

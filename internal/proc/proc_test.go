@@ -118,7 +118,7 @@ func TestStartFails(t *testing.T) {
 	t.Parallel()
 	hosttest.Run(t, func(t *testing.T) {
 		for program, code := range map[string]fail.Kind{"no-such-program": inside.NoProgram, "/etc/passwd": inside.CannotRun} {
-			if _, err := Start("web", []string{program}); fail.KindOf(err) != code {
+			if _, err := Start("web", []string{program}, How{}); fail.KindOf(err) != code {
 				t.Errorf("Start %s: %v, want code %d", program, err, code)
 			}
 		}
@@ -126,7 +126,7 @@ func TestStartFails(t *testing.T) {
 		if err := os.WriteFile(script, []byte("#!/nowhere\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Start("web", []string{script}); fail.KindOf(err) != inside.CannotRun {
+		if _, err := Start("web", []string{script}, How{}); fail.KindOf(err) != inside.CannotRun {
 			t.Errorf("Start of a script without interpreter: %v", err)
 		}
 		if left, _ := os.ReadDir(logDir); len(left) > 0 {
@@ -144,7 +144,7 @@ func TestReadStat(t *testing.T) {
 
 func start(t *testing.T, container string, argv ...string) Process {
 	t.Helper()
-	p, err := Start(container, argv)
+	p, err := Start(container, argv, How{})
 	if err != nil {
 		t.Fatal(err)
 	}

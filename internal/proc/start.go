@@ -12,10 +12,17 @@ import (
 	"github.com/cnetlab/cnet/internal/store"
 )
 
+// How says how a program is kept.
+type How struct {
+	Keep bool     // it is started again by cnet repair
+	Env  []string // with these variables
+	Dir  string   // in this folder
+}
+
 // Start starts a program in a session of its own, with no input and its output
 // going to a log, and records it as the container's. It runs where the calling
 // thread is: see [inside.Enter]. A program that cannot be executed is an error.
-func Start(container string, argv []string) (Process, error) {
+func Start(container string, argv []string, how How) (Process, error) {
 	path, err := inside.Find(argv[0])
 	if err != nil {
 		return Process{}, err
@@ -30,7 +37,7 @@ func Start(container string, argv []string) (Process, error) {
 		os.Remove(log.Name())
 		return Process{}, err
 	}
-	p, err := record(container, child.Pid, argv, log.Name())
+	p, err := record(container, child.Pid, argv, log.Name(), how)
 	if err != nil {
 		_ = child.Kill()
 		os.Remove(log.Name())
@@ -69,7 +76,7 @@ func spawn(path string, argv []string, log *os.File) (*os.Process, error) {
 
 // record writes who the process is. It may have ended; until its parent ends
 // too, the kernel keeps its number.
-func record(container string, pid int, argv []string, log string) (Process, error) {
+func record(container string, pid int, argv []string, log string, how How) (Process, error) {
 	s, err := readStat(pid)
 	if err != nil {
 		return Process{}, err
@@ -80,7 +87,7 @@ func record(container string, pid int, argv []string, log string) (Process, erro
 	}
 	p := Process{
 		Version: version, Container: container, PID: pid, Started: s.started, Boot: boot, Command: argv,
-		Netns: netns("/proc/thread-self/ns/net"),
+		Netns: netns("/proc/thread-self/ns/net"), Keep: how.Keep, Env: how.Env, Dir: how.Dir,
 	}
 	p.Log = p.log()
 	var text bytes.Buffer

@@ -33,7 +33,7 @@ func eachBackend(t *testing.T, run func(*testing.T)) {
 
 // TestShares counts who is given 2,000 connections to a service, one after the
 // other. In turn the shares are exact; by chance they are within five standard
-// deviations, which one run in a million is not.
+// deviations, which one run in a million is not. With affinity each client has one.
 func TestShares(t *testing.T) {
 	eachBackend(t, func(t *testing.T) {
 		must(t, "network", "create", "lab")
@@ -71,6 +71,12 @@ func TestShares(t *testing.T) {
 					}
 				}
 				t.Log(mode, c.weights, got)
+			}
+		}
+		must(t, "service", "set", "web", "--mode", "random", "--weight", "none", "--affinity", "1m")
+		for _, from := range []string{"caller", "c1", "host"} {
+			if got := tally80(t, from, "10.76.0.1:80", 100); len(got) != 1 {
+				t.Errorf("with affinity %s was led to %v", from, got)
 			}
 		}
 		must(t, "check")
