@@ -46,9 +46,15 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs each script in a sandbox. `go test -run TestScripts/share`
 // runs one; -v shows what it did.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "scripts") }
+
+// TestStories runs the scripts that tell of a subject, by hand and by cnet.
+func TestStories(t *testing.T) { scripts(t, "stories") }
+
+func scripts(t *testing.T, dir string) {
+	t.Helper()
 	t.Parallel()
-	files, err := filepath.Glob("scripts/*.txtar")
+	files, err := filepath.Glob(dir + "/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts are here: ", err)
 	}
