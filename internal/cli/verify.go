@@ -17,17 +17,21 @@ type verifyFlags struct {
 	from    string
 	names   []string
 	verbose bool
+	sample  int
+	seed    int64
 	verify.Options
 }
 
 func newVerifyCmd(a *app) *cobra.Command {
 	var f verifyFlags
 	c := &cobra.Command{
-		Use:   "verify [NAME...]",
+		Use:   "verify [NAME... | --sample N]",
 		Short: "Prove with packets who reaches whom, and who does not",
 		Long: `Derive from the topology what is promised (who reaches whom, on which ports, from
 where, and who must not), try all of it at once with real packets, and show a
-table. With names, only what is about these containers. Where nobody listens,
+table. With names, only what is about these containers. With --sample, only what
+is promised among so many of them, chosen by chance: of thousands all is more than
+a kernel has room for at once. --seed chooses the same again. Where nobody listens,
 cnet does, for the time of the run. A neighbour of the host, outside, is made
 for it, and taken away. The exit code is 6 when a promise is broken.
 
@@ -38,9 +42,13 @@ though promised. Of ? nothing could be proven, and of . nothing is promised.
 What you expect beyond that stands in a topology file, under expect.`,
 		Example: `  cnet verify
   cnet verify web --from outside
+  cnet verify --sample 20
   cnet verify -o json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.names = args
+			if f.seed == 0 {
+				f.seed = time.Now().UnixNano() % 1_000_000
+			}
 			if err := f.check(); err != nil {
 				return err
 			}
@@ -49,6 +57,8 @@ What you expect beyond that stands in a topology file, under expect.`,
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.from, "from", "", "only what is tried from a container, the host or outside")
+	fl.IntVar(&f.sample, "sample", 0, "only so many `containers`, chosen by chance")
+	fl.Int64Var(&f.seed, "seed", 0, "the `number` that a sample is chosen by (default: by the clock)")
 	fl.DurationVar(&f.Timeout, "timeout", 3*time.Second, "how long an answer may take that is promised")
 	fl.DurationVar(&f.Silence, "silence", 500*time.Millisecond, "after how long no answer means that there is none")
 	fl.DurationVar(&a.wait, "lock-timeout", lockTimeout, "how long to wait for another cnet")
@@ -63,6 +73,12 @@ func (f verifyFlags) check() error {
 	case "", "container", topology.TheHost, topology.TheOutside:
 	default:
 		return fail.New(fail.Usage, "--from "+f.from, "there is no such place").Try("--from container, --from host or --from outside")
+	}
+	switch {
+	case f.sample < 0:
+		return fail.New(fail.Usage, fmt.Sprintf("--sample %d", f.sample), "a sample is of at least one container")
+	case f.sample > 0 && len(f.names) > 0:
+		return fail.New(fail.Usage, "--sample", "name the containers, or have them chosen, not both")
 	}
 	for flag, d := range map[string]time.Duration{"--timeout": f.Timeout, "--silence": f.Silence} {
 		if d <= 0 {
@@ -82,6 +98,10 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 		names, err := f.places(t)
 		if err != nil {
 			return nil, err
+		}
+		if n := len(t.Containers); f.sample > 0 {
+			t = t.Sample(f.sample, f.seed)
+			fmt.Fprintf(a.err, "cnet: a sample of %d of %s (--seed %d)\n", len(t.Containers), count(n, "container"), f.seed)
 		}
 		if host, err = verify.Look(ctx, t); err != nil {
 			return nil, err

@@ -95,6 +95,7 @@ func socket(t *testing.T, name string, port int) (l *net.UDPConn) {
 		return err
 	}))
 	t.Cleanup(func() { l.Close() })
+	must(t, l.SetDeadline(time.Now().Add(20*time.Second))) // a datagram may be lost
 	return l
 }
 

@@ -1,53 +1,19 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"os/exec"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cnetlab/cnet/internal/hosttest"
 	"github.com/cnetlab/cnet/internal/names"
-	"github.com/cnetlab/cnet/internal/topology"
+	"github.com/miekg/dns"
 )
-
-// nameServer answers in this process, which is on the host, for what cnet made.
-type nameServer struct {
-	*names.Server
-	at map[netip.AddrPort]bool
-}
-
-func newNameServer() *nameServer {
-	return &nameServer{names.NewServer("/etc/resolv.conf"), make(map[netip.AddrPort]bool)}
-}
-
-// follow has the server know what cnet has by now.
-func (s *nameServer) follow(t *testing.T) {
-	t.Helper()
-	topo, err := topology.Parse("export", []byte(must(t, "export")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	topo.Sort()
-	book := names.Of(topo)
-	for _, at := range book.Gateways() {
-		if s.at[at] {
-			continue
-		}
-		s.at[at] = true
-		udp, tcp, err := names.Open(context.Background(), at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Listen(udp, tcp); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.Set(book)
-}
 
 // named is a lab with IPv6, a vault that reaches no outside and is reached by db
 // alone, one whose containers are kept apart, and one over cables.
@@ -78,8 +44,6 @@ func TestNames(t *testing.T) {
 		for _, line := range strings.Split(strings.TrimSpace(named), "\n") {
 			must(t, strings.Fields(line)...)
 		}
-		s := newNameServer()
-		s.follow(t)
 		vip := resolved(t, "front")
 		if len(vip) == 0 {
 			t.Fatal("front has no address")
@@ -112,7 +76,7 @@ func TestNames(t *testing.T) {
 			}
 		}
 		oneQuestion(t)
-		byHost(t, s)
+		byHost(t)
 	})
 }
 
@@ -167,7 +131,7 @@ add rule inet count in tcp dport 53 counter'`)
 
 // byHost asks as the host, which sees all, for what comes and goes; and what is
 // wrong is said.
-func byHost(t *testing.T, s *nameServer) {
+func byHost(t *testing.T) {
 	t.Helper()
 	for _, c := range []struct{ name, want string }{
 		{"gold", "10.2.0.3"}, {"a2.apart", "10.3.0.3"}, {"10.4.0.2", "p1.cables.cnet."}, {"fd01::3", "c2.lab.cnet."},
@@ -181,12 +145,10 @@ func byHost(t *testing.T, s *nameServer) {
 ip netns exec neighbour dig +tries=1 +time=2 @10.1.0.1 c1.cnet | grep 'status: REFUSED' > /dev/null
 ! ip netns exec neighbour dig +tries=1 +time=2 +tcp @10.1.0.1 c1.cnet > /dev/null`)
 	must(t, "create", "late", "--network", "vault", "--ip", "10.2.0.99")
-	s.follow(t)
 	if got := getent(t, "db", "late"); got != "10.2.0.99" {
 		t.Errorf("db looks up late: %q", got)
 	}
 	must(t, "delete", "late")
-	s.follow(t)
 	if got := getent(t, "db", "late"); got != "" {
 		t.Errorf("db looks up late, which is gone: %q", got)
 	}
@@ -202,4 +164,79 @@ ip netns exec neighbour dig +tries=1 +time=2 @10.1.0.1 c1.cnet | grep 'status: R
 	if got := must(t, "exec", "c1", "--", "printenv", "FRONT_SERVICE_PORT"); got != "80\n" {
 		t.Errorf("FRONT_SERVICE_PORT is %q", got)
 	}
+}
+
+// TestNamesChange asks without a pause while containers come and go. No query is
+// lost, and whatever a command did is answered when it returns.
+func TestNamesChange(t *testing.T) {
+	t.Parallel()
+	hosttest.Run(t, func(t *testing.T) {
+		changes := 30
+		if long() {
+			changes = 1000
+		}
+		hosttest.Host(t, "ip", "link", "set", "lo", "up")
+		must(t, "network", "create", "lab", "--subnet", "10.1.0.0/24")
+		must(t, "create", "web", "--network", "lab")
+		asked := askAllTheTime(t, "web.cnet.", "10.1.0.2")
+		for i := 0; i < changes/2; i++ {
+			at := fmt.Sprintf("10.1.0.%d", 3+i%250)
+			must(t, "create", "other", "--network", "lab", "--ip", at)
+			if got := lookUp(t, "other.cnet."); got != at {
+				t.Fatalf("other, at %s, is looked up: %q", at, got)
+			}
+			must(t, "delete", "other")
+			if got := lookUp(t, "other.cnet."); got != "NXDOMAIN" {
+				t.Fatalf("other, which is gone, is looked up: %q", got)
+			}
+		}
+		if n := asked(); n < int64(changes) {
+			t.Errorf("only %d queries were asked", n)
+		}
+	})
+}
+
+// askAllTheTime asks for a name until asked is called, which tells how often. Each
+// query must be answered, and rightly.
+func askAllTheTime(t *testing.T, name, want string) (asked func() int64) {
+	t.Helper()
+	var n atomic.Int64
+	var all sync.WaitGroup
+	stop := make(chan struct{})
+	for i := 0; i < 2; i++ {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if got := lookUp(t, name); got != want {
+					t.Errorf("%s is looked up: %q, want %q", name, got, want)
+					return
+				}
+				n.Add(1)
+			}
+		}()
+	}
+	return func() int64 {
+		close(stop)
+		all.Wait()
+		return n.Load()
+	}
+}
+
+// lookUp asks the gateway of 10.1.0.0/24 once, as the host.
+func lookUp(t *testing.T, name string) string {
+	c := dns.Client{Timeout: 10 * time.Second}
+	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), "10.1.0.1:53")
+	switch {
+	case err != nil:
+		return err.Error()
+	case len(reply.Answer) != 1:
+		return dns.RcodeToString[reply.Rcode]
+	}
+	return reply.Answer[0].(*dns.A).A.String()
 }
