@@ -99,7 +99,7 @@ func (t *Topology) claim(fresh []claim, h Host) error {
 	for _, f := range fresh {
 		if f.Port == at {
 			return fail.New(fail.Conflict, publishing(f.by, at), "%s listens there; it would no longer be reached", holder).
-				Try("stop it, or choose another host port")
+				Try("stop it, or choose another host port or address")
 		}
 	}
 	return nil
