@@ -86,12 +86,22 @@ func (s Socket) Holder() string {
 		for _, fd := range fds {
 			if to, err := os.Readlink(fd); err == nil && to == want {
 				pid := strings.Split(fd, "/")[2]
-				comm, _ := os.ReadFile("/proc/" + pid + "/comm")
-				return fmt.Sprintf("%s%s (pid %s)", strings.TrimSpace(string(comm)), container(pid), pid)
+				return fmt.Sprintf("%s%s (pid %s)", program(pid), container(pid), pid)
 			}
 		}
 	}
 	return "a process on " + s.String()
+}
+
+// program names what a process runs. Those that cnet keeps for itself were started
+// by a path that says nothing, and have told what they are.
+func program(pid string) string {
+	argv, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+	if words := strings.Split(string(argv), "\x00"); len(words) > 2 && words[0] == "cnet" && words[1] == "keep" {
+		return "cnet's own " + words[2]
+	}
+	comm, _ := os.ReadFile("/proc/" + pid + "/comm")
+	return strings.TrimSpace(string(comm))
 }
 
 // container tells in which container cnet started a process, from the environment

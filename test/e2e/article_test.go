@@ -15,10 +15,10 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestArticle types the article's commands in one world and cnet's in another,
-// as testdata/article.txt has them side by side, and compares the worlds.
+// as stories/network.txt has them side by side, and compares the worlds.
 func TestArticle(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/article.txt")
+	text, err := os.ReadFile("stories/network.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +37,12 @@ func TestArticle(t *testing.T) {
 		did = append(did, said.Steps...)
 	}
 
-	got := "# What article.txt leaves open. Written by `go test ./test/e2e -run TestArticle -update`.\n\n" +
+	got := "# What network.txt leaves open. Written by `go test ./test/e2e -run TestArticle -update`.\n\n" +
 		"The kernel's state, but for names (- by hand, + cnet):\n\n" +
 		differences(hand.snapshot(), renamed(own.snapshot())) +
 		"\nWhat cnet does beyond the article, and why:\n\n" + beyond(t, did, a.same) +
 		"\nWho calls, and the answer in both worlds:\n\n" + answers(t, hand, own)
-	compareGolden(t, "testdata/article.golden", got)
+	compareGolden(t, "stories/network.golden", got)
 }
 
 // article is the text: what is typed by hand, what with cnet, and which of the
