@@ -102,8 +102,8 @@ func (h host) drop(c nat.Chain, fate nat.Fate, what string, first bool) (Finding
 		return f, false
 	case c.Hook == "input":
 		f.Severity = Note
-		f.Say = fmt.Sprintf("%s drops some or all of what containers send to the host itself: %s. Published ports and the way out do not need it.", name, fate.By)
-		f.Advice = "Nothing, unless containers use services of the host."
+		f.Say = fmt.Sprintf("%s drops some or all of what containers send to the host itself: %s. Published ports and the way out do not need it; names do.", name, fate.By)
+		f.Advice = "Let port 53 of UDP and TCP pass, by which containers ask for names; else nothing, unless they use services of the host."
 	case fate.Outcome == nat.DropsSome:
 		f.Severity = Note
 		f.Say = fmt.Sprintf("%s drops some packets %s: %s.", name, what, fate.By)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
@@ -43,15 +45,22 @@ func (h *host) BridgeFilter() bool {
 
 func (h *host) Resolvers() (servers, search []string) { return resolvers("/etc/resolv.conf") }
 
-func (h *host) Listener(ports []topology.Port) (at topology.Port, by string, err error) {
-	waiting := make(map[string][]sockets.Socket)
+func (h *host) Listener(ports []topology.Port, spared []netip.AddrPort) (at topology.Port, by string, err error) {
+	all, rest := make(map[string][]sockets.Socket), make(map[string][]sockets.Socket)
 	for _, p := range ports {
-		list, known := waiting[p.Proto]
-		if !known {
-			if list, err = sockets.Waiting(p.Proto); err != nil {
+		if _, known := all[p.Proto]; !known {
+			list, err := sockets.Waiting(p.Proto)
+			if err != nil {
 				return p, "", err
 			}
-			waiting[p.Proto] = list
+			all[p.Proto] = list
+			rest[p.Proto] = slices.DeleteFunc(slices.Clone(list), func(s sockets.Socket) bool {
+				return slices.Contains(spared, netip.AddrPortFrom(s.Addr().Unmap(), s.Port()))
+			})
+		}
+		list := rest[p.Proto]
+		if p.HostIP.IsValid() && !p.HostIP.IsUnspecified() {
+			list = all[p.Proto]
 		}
 		if s := sockets.At(list, p.HostIP, p.Host, p.HostEnd); s != nil {
 			return p, s.Holder(), nil

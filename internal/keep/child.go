@@ -15,6 +15,7 @@ import (
 // Child is the half of a kept process that serves. It returns when its parent is
 // gone.
 func (k Kind) Child() error {
+	k.call()
 	if err := drop(); err != nil {
 		return err
 	}
@@ -118,6 +119,13 @@ func sockets(files []*os.File) (*net.UDPConn, net.Listener, error) {
 		return nil, nil, errors.New("the first socket is not of UDP")
 	}
 	return udp, tcp, nil
+}
+
+// call gives the main thread the name by which others see the process: it was
+// started as /proc/self/exe (PR_SET_NAME in prctl(2)).
+func (k Kind) call() {
+	name := append([]byte("cnet-"+k.Name), 0)
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
 }
 
 // drop gives up what is left of privilege, in all threads: a child that could not

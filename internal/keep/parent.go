@@ -36,6 +36,7 @@ type parent struct {
 func (k Kind) Parent(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	defer stop()
+	k.call()
 	p := &parent{Kind: k, sockets: make(map[netip.AddrPort]pair)}
 	control, err := p.inherit()
 	if err != nil {

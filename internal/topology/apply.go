@@ -90,14 +90,14 @@ func (r rebuilt) others() ([]Taken, error) {
 	return others, err
 }
 
-func (r rebuilt) Listener(ports []Port) (Port, string, error) {
+func (r rebuilt) Listener(ports []Port, spared []netip.AddrPort) (Port, string, error) {
 	var fresh []Port
 	for _, p := range ports {
 		if !r.ports[p] {
 			fresh = append(fresh, p)
 		}
 	}
-	return r.Host.Listener(fresh)
+	return r.Host.Listener(fresh, spared)
 }
 
 // clear takes out the containers and services that the file says anew and, with

@@ -68,6 +68,7 @@ func (c *compiler) rules(containers []Container, ipv6 bool) {
 			c.edgeRules(n, nat.On{Backend: n.Firewall, IPv6: ipv6})
 		}
 	}
+	c.spare(ipv6)
 	for _, k := range containers {
 		if len(k.Publish) > 0 {
 			if n := c.mustNetwork(k.Main().Network); !ipv6 || n.IPv6 {
@@ -212,4 +213,52 @@ func (c *compiler) tracked(k Container) {
 			}
 		}
 	}
+}
+
+// NamesPort is that at which the gateways answer for names.
+const NamesPort = 53
+
+// spare keeps the gateways' own port from ports that are published at every
+// address of the host.
+func (c *compiler) spare(ipv6 bool) {
+	ports, services := c.topo.overNames(ipv6)
+	if !ports && !services {
+		return
+	}
+	for _, n := range c.topo.Networks {
+		if !n.Names() || ipv6 && !n.IPv6 {
+			continue
+		}
+		s := nat.Spare{On: nat.On{Backend: n.Firewall, IPv6: ipv6}, Network: n.Name, Gateway: n.gateway(ipv6), Port: NamesPort, Ports: ports, Services: services}
+		if ports || n.Firewall == nat.Iptables {
+			c.hook(s.On, nat.RolePublish)
+		}
+		if services {
+			c.hook(s.On, nat.RoleForward)
+			c.hook(s.On, nat.RoleService)
+		}
+		c.add("network "+n.Name, s)
+	}
+}
+
+func (n Network) gateway(ipv6 bool) netip.Addr {
+	if ipv6 {
+		return n.Gateway6
+	}
+	return n.Gateway
+}
+
+// overNames reports whether a port of a container, or of a service, is published
+// at every address of the host that is the gateways' own.
+func (t Topology) overNames(ipv6 bool) (ports, services bool) {
+	over := func(p Port) bool {
+		return p.Serves(ipv6) && !given(p.HostIP).IsValid() && p.Host <= NamesPort && NamesPort <= p.HostEnd
+	}
+	for i := range t.Containers {
+		ports = ports || slices.ContainsFunc(t.Containers[i].Publish, over)
+	}
+	for i := range t.Services {
+		services = services || slices.ContainsFunc(t.Services[i].Publish, over)
+	}
+	return ports, services
 }

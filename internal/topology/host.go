@@ -24,7 +24,9 @@ type Host interface {
 	Resolvers() (servers, search []string)
 	// Listener names the process that listens at one of these ports of the host,
 	// and the first such port; by is empty when there is none.
-	Listener(ports []Port) (at Port, by string, err error)
+	// Who listens at an address that is spared is in the way only of a port that is
+	// published at that address alone.
+	Listener(ports []Port, spared []netip.AddrPort) (at Port, by string, err error)
 	// IPv6 says what keeps the host from having IPv6 networks, if anything.
 	IPv6() error
 	// Namespace identifies the network namespace at path. What is none, or is

@@ -92,14 +92,14 @@ func (t *Topology) claim(fresh []claim, h Host) error {
 	for i, f := range fresh {
 		ports[i] = f.Port
 	}
-	at, holder, err := h.Listener(ports)
+	at, holder, err := h.Listener(ports, t.spared())
 	if err != nil || holder == "" {
 		return err
 	}
 	for _, f := range fresh {
 		if f.Port == at {
 			return fail.New(fail.Conflict, publishing(f.by, at), "%s listens there; it would no longer be reached", holder).
-				Try("stop it, or choose another host port")
+				Try("stop it, or choose another host port or address")
 		}
 	}
 	return nil
@@ -133,4 +133,19 @@ func (t *Topology) Unpublished(name string, ports []Port) error {
 	}
 	c.Publish = rest
 	return nil
+}
+
+// spared are the addresses at which the gateways answer for names.
+func (t *Topology) spared() (list []netip.AddrPort) {
+	for _, n := range t.Networks {
+		if !n.Names() {
+			continue
+		}
+		for _, ip := range []netip.Addr{n.Gateway, n.Gateway6} {
+			if ip.IsValid() {
+				list = append(list, netip.AddrPortFrom(ip, NamesPort))
+			}
+		}
+	}
+	return list
 }

@@ -31,6 +31,15 @@ func Touched(before, after Topology) Scope {
 			changed[n.Name] = struct{}{} // its edge is at each of its cables
 		}
 	}
+	for _, ipv6 := range []bool{false, true} {
+		ports, services := before.overNames(ipv6)
+		if nowPorts, nowServices := after.overNames(ipv6); ports == nowPorts && services == nowServices {
+			continue
+		}
+		for _, n := range append(slices.Clone(before.Networks), after.Networks...) {
+			s["network "+n.Name] = true
+		}
+	}
 	for name := range changed {
 		s["network "+name] = true
 	}

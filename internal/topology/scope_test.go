@@ -73,7 +73,11 @@ func disturb(r *rand.Rand, t *Topology) (what string, err error) {
 		err = t.Disconnect(name, network)
 	case "publish":
 		var p Port
-		if p, err = ParsePort(fmt.Sprintf("%s%d:80/%s", []string{"", "127.0.0.1:", "192.0.2.1:"}[r.Intn(3)], 8000+r.Intn(40), []string{"tcp", "udp"}[r.Intn(2)])); err == nil {
+		host := 8000 + r.Intn(40)
+		if r.Intn(5) == 0 {
+			host = 53
+		}
+		if p, err = ParsePort(fmt.Sprintf("%s%d:80/%s", []string{"", "127.0.0.1:", "192.0.2.1:"}[r.Intn(3)], host, []string{"tcp", "udp"}[r.Intn(2)])); err == nil {
 			err = t.Published(name, []Port{p}, h)
 		}
 	case "unpublish":

@@ -28,7 +28,7 @@ func (plain) Firewall(string) (string, error) { return "iptables", nil }
 func (h plain) BridgeFilter() bool            { return !h.noFilter }
 func (plain) RAUplinks() ([]string, error)    { return []string{"uplink0"}, nil }
 func (plain) Resolvers() ([]string, []string) { return []string{"192.0.2.53"}, []string{"example.org"} }
-func (h plain) Listener(p []Port) (at Port, by string, err error) {
+func (h plain) Listener(p []Port, _ []netip.AddrPort) (at Port, by string, err error) {
 	if len(p) > 0 {
 		at, by = p[0], h.listener
 	}

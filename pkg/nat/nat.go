@@ -38,6 +38,7 @@ func Kinds() []fact.Kind {
 		fact.KindOf[Endpoint](),
 		fact.KindOf[Balance](),
 		fact.KindOf[Refuse](),
+		fact.KindOf[Spare](),
 		fact.KindOf[Tracked](),
 		fact.KindOf[Rule](),
 		fact.KindOf[Found](),

@@ -33,8 +33,9 @@ func (o On) refused() nftSet { return nftSet{name: o.named("refused"), key: nftT
 func serviceObjects(v4, v6 On) (list []nftObject) {
 	for _, o := range []On{v4, v6} {
 		chain := o.named("service-publish")
-		list = append(list, o.services(false), o.services(true), o.hostServices(), o.ownServices(), o.anyServices(), o.refused(),
+		list = append(list, o.services(false), o.services(true), o.hostServices(), o.ownServices(), o.anyServices(), o.refused(), o.sparedOfServices(),
 			nftChain{name: chain},
+			nftRule{chain, []nftPart{o.frontMap(o.sparedOfServices()), leave()}, ""},
 			nftRule{chain, []nftPart{o.frontMap(o.ownServices())}, ""},
 			nftRule{chain, []nftPart{o.frontMap(o.anyServices())}, ""})
 	}
@@ -67,7 +68,8 @@ func serviceObjects(v4, v6 On) (list []nftObject) {
 // nftRefuse is before the guards.
 const nftRefuse = -20
 
-// frontMap goes where a map says for the link, if it has one, the address and port.
+// frontMap goes where a map says for the link, if it has one, the address and port; of a
+// set it asks whether they are in it.
 func (o On) frontMap(m nftSet) nftPart {
 	var words string
 	exprs, at := o.familyIs(), 0
@@ -93,6 +95,9 @@ func (o On) frontMap(m nftSet) nftPart {
 	}
 	if m.key[0] == typeProto { // nothing else says which family
 		words = "meta nfproto " + o.familyField().words + " " + words
+	}
+	if len(m.data) == 0 {
+		return nftPart{words + " @" + m.name, append(exprs, &expr.Lookup{SourceRegister: first, SetName: m.name})}
 	}
 	return nftPart{words + " vmap @" + m.name, append(exprs, lookupVerdict(m))}
 }

@@ -174,7 +174,8 @@ func (h Hook) sayNft() string {
 func (o On) publishing() []nftObject {
 	chain := o.named("publish")
 	return []nftObject{
-		o.ownPorts(), o.anyPorts(), o.portRanges(), nftChain{name: chain},
+		o.ownPorts(), o.anyPorts(), o.portRanges(), o.spared(), nftChain{name: chain},
+		nftRule{chain, []nftPart{o.frontMap(o.spared()), leave()}, ""},
 		nftRule{chain, []nftPart{o.dnat(o.ownPorts())}, ""},
 		nftRule{chain, []nftPart{o.dnat(o.anyPorts())}, ""},
 		nftRule{chain, []nftPart{o.dnat(o.portRanges())}, ""},

@@ -61,6 +61,11 @@ func serviceTwoWorlds(t *testing.T, ons ...nat.On) {
 		facts = append(facts, serviceOn(on, "turn", "tcp", true, 0, 1, 1, 1, 1, 1)...)
 		facts = append(facts, serviceOn(on, "exact", "tcp", true, 0, 3, 7)...)
 		facts = append(facts, serviceOn(on, "sticky", "tcp", false, 10800, 1)...)
+		gateway := netip.MustParseAddr("10.77.0.1")
+		if on.IPv6 {
+			gateway = netip.MustParseAddr("fd77::1")
+		}
+		facts = append(facts, nat.Spare{On: on, Network: "lab", Gateway: gateway, Port: 53, Ports: true, Services: true})
 		hosttest.TwoWorlds(t, facts...)
 	}
 }
