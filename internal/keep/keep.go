@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -222,9 +223,26 @@ func (k Kind) open(ctx context.Context, at netip.AddrPort) (p pair, err error) {
 	defer udp.Close()
 	defer tcp.Close()
 	p.at = at
-	if p.udp, err = udp.File(); err != nil {
+	if p.udp, err = handle(udp); err != nil {
 		return p, err
 	}
-	p.tcp, err = tcp.(*net.TCPListener).File()
+	p.tcp, err = handle(tcp.(*net.TCPListener))
 	return p, err
+}
+
+// handle is a socket as a file that only is held: what arrives at it wakes nobody
+// here, as it would if the file were one that Go's poller watches.
+func handle(s syscall.Conn) (f *os.File, err error) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	ctl := raw.Control(func(fd uintptr) {
+		var own int
+		if own, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			err = unix.SetNonblock(own, false) // which a child undoes
+			f = os.NewFile(uintptr(own), "socket")
+		}
+	})
+	return f, errors.Join(ctl, err)
 }

@@ -120,18 +120,6 @@ func (w *wire) done(err error) error {
 	return w.send(m)
 }
 
-// ask sends a message and waits for its answer.
-func (w *wire) ask(m message) error {
-	if err := w.send(m); err != nil {
-		return err
-	}
-	answer, _, err := w.receive()
-	if err == nil && answer.Text != "" {
-		err = errors.New(answer.Text)
-	}
-	return err
-}
-
 // over is the wire over an open file, which is closed.
 func over(f *os.File) (*wire, error) {
 	defer f.Close()

@@ -30,9 +30,9 @@ import (
 //	nft add rule inet cnet service4-web-tcp-80 jump endpoint4-web-tcp-80-c3
 //	nft add element inet cnet services4 { "br0" . 10.76.0.1 . tcp . 80 : jump service4-web-tcp-80 }
 //
-// One draw, looked up in a map of ranges, would be shorter. But a map of ranges
-// that a transaction makes, or alters, is empty for a moment after its rules are
-// there (Linux 6.18), and connections would be refused. Rules of one chain change
+// One draw, looked up in a map of ranges, would be shorter. But while such a map
+// was exchanged connections were seen to be refused (Linux 6.18): it seemed to be
+// empty for a moment after its rules were there. Rules of one chain change
 // at once. A client's address is looked up: by its hash, in a map of plain numbers.
 //
 // The tables see the first packet of a connection only: one that stands stays

@@ -3,7 +3,9 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,6 +196,52 @@ func TestNamesChange(t *testing.T) {
 			t.Errorf("only %d queries were asked", n)
 		}
 	})
+}
+
+// TestParentSleeps: what the child answers wakes its parent at none of the sockets,
+// be they opened by the command that started it or, later, by itself.
+func TestParentSleeps(t *testing.T) {
+	t.Parallel()
+	hosttest.Run(t, func(t *testing.T) {
+		const queries = 2000
+		hosttest.Host(t, "ip", "link", "set", "lo", "up")
+		for _, line := range []string{
+			"network create first --subnet 10.2.0.0/24", "create other --network first",
+			"network create lab --subnet 10.1.0.0/24", "create web --network lab",
+		} {
+			must(t, strings.Fields(line)...)
+		}
+		parents, _ := kept(t)
+		if len(parents) != 1 {
+			t.Fatal(parents)
+		}
+		before := switches(t, parents[0])
+		for i := 0; i < queries; i++ {
+			if got := lookUp(t, "web.cnet."); got != "10.1.0.2" {
+				t.Fatal(got)
+			}
+		}
+		if n := switches(t, parents[0]) - before; n > queries/4 {
+			t.Errorf("the parent was woken %d times by %d queries", n, queries)
+		}
+	})
+}
+
+// switches is how often the threads of a process went to sleep.
+func switches(t *testing.T, pid string) (n int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/" + pid + "/task/*/status")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		_, count, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		var one int
+		_, _ = fmt.Sscan(count, &one)
+		n += one
+	}
+	return n
 }
 
 // askAllTheTime asks for a name until asked is called, which tells how often. Each
