@@ -16,7 +16,7 @@ func cnetTool(firewall string) string { return "cnet, " + firewall }
 // lab makes a network; its subnet has room for all that is asked of it.
 func lab(h *host, firewall string) error {
 	h.version, _, _ = strings.Cut(output("cnet", "version"), "\n")
-	return h.run("cnet", "network", "create", "lab", "--subnet", "10.80.0.0/20", "--firewall", firewall)
+	return h.run("cnet", "network", "create", "lab", "--subnet", "10.80.0.0/20", "--firewall", firewall, "--dns=false")
 }
 
 func cnetOne(firewall string) lane {
@@ -47,7 +47,7 @@ func cnetStart(tool string, words ...string) lane {
 	return lane{tool: tool,
 		setup: func(h *host) error {
 			return each(
-				func() error { return h.run("cnet", "network", "create", "lab") },
+				func() error { return h.run("cnet", "network", "create", "lab", "--dns=false") },
 				func() error { return h.run("cnet", "create", "web", "--network", "lab", "--publish", "8080:80") })
 		},
 		round: func(h *host) error { return h.time("run", append([]string{"cnet"}, words...)...) }}
@@ -152,7 +152,7 @@ func cnetState(firewall string, n int) lane {
 				subnet := fmt.Sprintf("10.81.%d.0/20", made/1000*16)
 				err := each(
 					func() error {
-						return h.run("cnet", "network", "create", network, "--subnet", subnet, "--firewall", firewall)
+						return h.run("cnet", "network", "create", network, "--subnet", subnet, "--firewall", firewall, "--dns=false")
 					},
 					func() error {
 						return h.run("cnet", "create", "--count", strconv.Itoa(count), "--prefix", network+"c", "--network", network)
