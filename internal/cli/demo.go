@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 )
 
 type demoFlags struct {
+	story  string
 	pause  bool
 	step   int
 	list   bool
@@ -21,21 +23,27 @@ type demoFlags struct {
 func newDemoCmd(a *app) *cobra.Command {
 	var f demoFlags
 	c := &cobra.Command{
-		Use:   "demo",
+		Use:   "demo [STORY]",
 		Short: "Tell the whole story, in a sandbox, and prove each step",
-		Long: `Tell how container networking works, from an empty namespace to a published port,
-in a sandbox of its own. Every step says what it is about, shows the commands that
-do it by hand, really does it, the failing ones too, and checks what it claims. A
-claim that is not true on this kernel ends the demo with exit code 6.`,
+		Long: `Tell a story, in a sandbox of its own: network, how container networking works,
+from an empty namespace to a published port; discovery, how the kernel finds one
+of several containers that can answer; or canary, how it shares traffic between
+two versions. Without STORY it is the first.
+
+Every step says what it is about, shows the commands that do it by hand, really
+does it, the failing ones too, and checks what it claims. A claim that is not true
+on this kernel ends the demo with exit code 6.`,
 		Example: `  cnet demo
   cnet demo --pause
+  cnet demo discovery
   cnet demo --step 13`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args:      cobra.MaximumNArgs(1),
+		ValidArgs: demo.Stories(),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.story = append(args, demo.Stories()[0])[0]
 			switch {
 			case f.list:
-				demo.List(a.out)
-				return nil
+				return demo.List(a.out, f.story)
 			case f.inside && sandbox.Inside():
 				return a.demo(c.Context(), f)
 			}
@@ -56,7 +64,10 @@ func (a *app) demoSandbox(ctx context.Context, f demoFlags) error {
 	if f.step < 1 {
 		return fail.New(fail.Usage, fmt.Sprintf("--step %d", f.step), "the steps begin with 1").Try("cnet demo --list")
 	}
-	args := []string{"/proc/self/exe", "demo", "--inside", fmt.Sprintf("--step=%d", f.step)}
+	if err := demo.List(io.Discard, f.story); err != nil {
+		return err
+	}
+	args := []string{"/proc/self/exe", "demo", f.story, "--inside", fmt.Sprintf("--step=%d", f.step)}
 	if f.pause {
 		args = append(args, "--pause")
 	}
@@ -66,7 +77,7 @@ func (a *app) demoSandbox(ctx context.Context, f demoFlags) error {
 // demo tells the story here.
 func (a *app) demo(ctx context.Context, f demoFlags) error {
 	err := demo.Run(ctx, demo.Options{
-		Out: a.out, In: a.in, Pause: f.pause, From: f.step, Color: styleFor(a.out).on, Width: width,
+		Story: f.story, Out: a.out, In: a.in, Pause: f.pause, From: f.step, Color: styleFor(a.out).on, Width: width,
 	})
 	if ctx.Err() != nil {
 		const interrupted = 130 // as shells say it

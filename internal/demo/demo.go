@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/world"
@@ -13,6 +15,7 @@ import (
 
 // Options say how the story is told.
 type Options struct {
+	Story string // one of Stories
 	Out   io.Writer
 	In    io.Reader // asked for a key when Pause is set
 	Pause bool      // wait for a key after each step
@@ -21,8 +24,11 @@ type Options struct {
 	Width int // columns; 0 is 80
 }
 
-// Run tells the story. The program must be cnet, which the last step calls. It must run inside a sandbox with a world, which it
-// leaves as it was. A claim that is not true ends it with a fail.Unmet; a host
+// Stories are the names of those that can be told. The first is of the network itself.
+func Stories() []string { return []string{"network", "discovery", "canary"} }
+
+// Run tells a story. The program must be cnet, which it calls. It must run inside
+// a sandbox with a world, which it leaves as it was. A claim that is not true ends it with a fail.Unmet; a host
 // without iptables with a fail.HostLacks, before anything else.
 func Run(ctx context.Context, o Options) error {
 	if err := Ready(); err != nil {
@@ -32,13 +38,15 @@ func Run(ctx context.Context, o Options) error {
 		return fail.New(fail.Failed, "demo", "it runs in a sandbox with a world only: %w", err)
 	}
 	s := &stage{page: newPage(o)}
-	steps := story(s)
+	steps, err := s.story(o.Story)
+	if err != nil {
+		return err
+	}
 	if o.From > len(steps) || o.From < 0 {
 		return fail.New(fail.Usage, fmt.Sprintf("step %d", o.From), "the demo has the steps 1 to %d", len(steps)).
-			Try("cnet demo --list")
+			Try("cnet demo %s --list", o.Story)
 	}
 	defer s.stopServers()
-	var err error
 	if s.before, err = snapshot(ctx); err != nil {
 		return err
 	}
@@ -67,9 +75,25 @@ func Ready() error {
 	return nil
 }
 
-// List writes the steps' numbers and titles.
-func List(w io.Writer) {
-	for i, st := range story(&stage{}) {
+// List writes the numbers and titles of a story's steps.
+func List(w io.Writer, story string) error {
+	steps, err := new(stage).story(story)
+	for i, st := range steps {
 		fmt.Fprintf(w, "%2d  %s\n", i+1, st.title)
 	}
+	return err
+}
+
+// story is all steps of a story in order, as they are played on a stage.
+func (s *stage) story(name string) ([]step, error) {
+	switch name {
+	case "network":
+		return network(s), nil
+	case "discovery":
+		return discovery(s), nil
+	case "canary":
+		return canary(s), nil
+	}
+	return nil, fail.New(fail.Usage, "demo "+strconv.Quote(name), "there is no such story").
+		Try("cnet demo %s", strings.Join(Stories(), ", cnet demo "))
 }

@@ -30,7 +30,8 @@ type act interface {
 }
 
 // look is one thing to see. see returns what it saw, and waits a while for what
-// is wanted where the kernel takes a moment.
+// is wanted where the kernel takes a moment. Where chance decides, nothing is
+// wanted, and see itself fails.
 type look struct {
 	what string // "netns0 pings 172.18.0.11"
 	want string
@@ -84,7 +85,7 @@ func (s *stage) look(ctx context.Context, n int, looks []look) error {
 			return fmt.Errorf("step %d of the demo: %s: %w", n, l.what, errs[i])
 		}
 		s.page.saw(l.what, saw[i])
-		if saw[i] != l.want {
+		if l.want != "" && saw[i] != l.want {
 			return fail.New(fail.Unmet, fmt.Sprintf("step %d of the demo", n),
 				"%s: expected %q, saw %q", l.what, l.want, saw[i])
 		}
@@ -148,11 +149,14 @@ func (s *stage) forget(key fact.Key) {
 	}
 }
 
-// undo breaks everything that was made, in reverse order.
-type undo struct{}
+// undo breaks everything that was made, in reverse order. The servers run on if
+// they are kept.
+type undo struct{ keeps bool }
 
-func (undo) do(ctx context.Context, s *stage) (commands []string, err error) {
-	s.stopServers()
+func (u undo) do(ctx context.Context, s *stage) (commands []string, err error) {
+	if !u.keeps {
+		s.stopServers()
+	}
 	plan := fact.Diff(s.made, nil)
 	for _, st := range plan.Steps {
 		commands = append(commands, lines(st.Fact.Commands(st.Verb))...)
@@ -184,6 +188,16 @@ func (v server) do(ctx context.Context, s *stage) ([]string, error) {
 	}()
 	s.servers = append(s.servers, func() { cancel(); <-done })
 	return []string{v.by}, nil
+}
+
+// ending ends the server that was started last.
+type ending struct{}
+
+func (ending) do(_ context.Context, s *stage) ([]string, error) {
+	last := len(s.servers) - 1
+	s.servers[last]()
+	s.servers = s.servers[:last]
+	return []string{"kill %%"}, nil
 }
 
 // stopServers ends the servers: an open socket keeps a namespace alive.

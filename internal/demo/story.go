@@ -23,8 +23,8 @@ const (
 	internet = "198.51.100.1" // the outside's, like any address out there
 )
 
-// story is all steps in order, as they are played on a stage.
-func story(s *stage) []step {
+// network is the story of a bridge, cables, routes and rules.
+func network(s *stage) []step {
 	var all []step
 	for _, chapter := range [][]step{namespaceSteps(), cableSteps(), bridgeSteps(), outSteps(), inSteps(), endSteps(s)} {
 		all = append(all, chapter...)

@@ -3,10 +3,12 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
 
+	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/world"
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/nat"
@@ -61,6 +63,21 @@ func endSteps(s *stage) []step {
 
 // cnet is a command line of this program.
 type cnet []string
+
+// failing is one that must fail.
+type failing []string
+
+func (f failing) do(ctx context.Context, s *stage) ([]string, error) {
+	var exit *exec.ExitError
+	commands, err := cnet(f).do(ctx, s)
+	if err == nil {
+		return commands, fail.New(fail.Unmet, commands[0], "it was expected to fail")
+	}
+	if !errors.As(err, &exit) {
+		return nil, err
+	}
+	return []string{"cnet " + strings.Join(f, " "), fmt.Sprintf("# exit code %d", exit.ExitCode())}, nil
+}
 
 func (c cnet) do(ctx context.Context, _ *stage) ([]string, error) {
 	const self = "/proc/self/exe"

@@ -175,15 +175,19 @@ var inputs = []struct {
 	{typed: "inspect nobody", code: 3, says: "no such container"},
 	{typed: "create x --network nowhere", code: 3, says: "no such network"},
 	{typed: "create x --share nobody", code: 3, says: "no such container"},
-	{typed: "create x --share side", code: 2, says: "itself shares"},
+	{typed: "create x --share side --publish 8080", code: 4, says: "has published"},
+	{typed: "create pod", code: 4, says: "the stack of that name lives on: container rest is in it"},
+	{typed: "probe --count -1 127.0.0.1:1", code: 2, says: "at least 1"},
+	{typed: "probe --keep-alive http://127.0.0.1:1", code: 2, says: "goes with --count"},
+	{typed: "serve --udp --no-accept", code: 2, says: "not accepted"},
+	{typed: "demo nothing", code: 2, says: "no such story"},
 	{typed: "create web", code: 4, says: "there is one"},
 	{typed: "create x x", code: 2, says: "x is named twice"},
 	{typed: "create theirs", code: 4, says: "did not make it"},
 	{typed: "connect web lab", code: 4, says: "already"},
-	{typed: "connect side lab", code: 2, says: "shares"},
+	{typed: "connect side lab", code: 4, says: "connected already"},
 	{typed: "connect web vault --default-route", code: 2, says: "internal"},
 	{typed: "network delete lab", code: 4, says: "is connected"},
-	{typed: "delete web", code: 4, says: "shares its namespace"},
 	{typed: "create x --pid 99999999", code: 3, says: "99999999"},
 	{typed: "create x --pid -5", code: 2, says: "no process"},
 	{typed: "create x --netns /etc/passwd", code: 2, says: "not a network namespace"},
@@ -267,6 +271,9 @@ func TestInputs(t *testing.T) {
 		must(t, "create", "safe", "--network", "vault")
 		must(t, "create", "free")
 		must(t, "create", "side", "--share", "web")
+		must(t, "create", "pod")
+		must(t, "create", "rest", "--share", "pod")
+		must(t, "delete", "pod")
 		kernel, files := hosttest.Snapshot(t), cnetFiles(t)
 		for _, in := range inputs {
 			args := in.args
