@@ -126,6 +126,7 @@ func (a *app) know(kind string, of func(topology.Topology) (any, []netip.AddrPor
 // that cnet keeps, and what was started in containers.
 func (a *app) settle(ctx context.Context, after topology.Topology) error {
 	errs := []error{a.endProcesses(ctx, after)}
+	ctx = context.WithoutCancel(ctx) // the change is made; this is short
 	for _, k := range a.kept() {
 		needed, runs := needs(after, k.Name), k.Runs()
 		switch {

@@ -97,7 +97,7 @@ func (r rebuilt) Listener(ports []Port, spared []netip.AddrPort) (Port, string, 
 			fresh = append(fresh, p)
 		}
 	}
-	return r.Host.Listener(fresh, spared)
+	return r.Host.Listener(fresh, append(r.before.spared(), spared...))
 }
 
 // clear takes out the containers and services that the file says anew and, with

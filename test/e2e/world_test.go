@@ -202,8 +202,11 @@ func cnetFiles(t testing.TB) map[string]string {
 
 func replaceFiles(t testing.TB, files map[string]string) {
 	t.Helper()
-	for _, dir := range []string{store.StateDir, store.RunDir} {
-		if err := os.RemoveAll(dir); err != nil {
+	for path := range cnetFiles(t) { // not those of processes that run
+		if _, stays := files[path]; stays {
+			continue
+		}
+		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 	}
