@@ -118,7 +118,7 @@ func TestRollback(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			hosttest.Run(t, func(t *testing.T) {
-				must(t, "network", "create", "lab")
+				must(t, "network", "create", "lab", "--dns=false") // whose process has files of its own
 				must(t, "create", "web", "--network", "lab")
 				if strings.Contains(f.typed, "--network new") {
 					must(t, "delete", "web")
