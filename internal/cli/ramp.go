@@ -29,16 +29,16 @@ func newServiceRampCmd(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ramp SERVICE NAME --to PERCENT",
 		Short: "Move a service's traffic to a backend or group, step by step",
-		Long: `Move a service's traffic to the backend or the group NAME, step by step, and back
-if it fails. The others keep their proportions to each other.
+		Long: `Move a service's traffic to the backend or the group NAME, step by step, and
+back if it fails. The others keep their proportions to each other.
 
 Each step changes the weights, and lasts for --every. What the backends were
 really given is read from the counters of the kernel. Whether NAME can serve is
 asked by trial requests, straight to its backends and evenly over the step:
 --try tcp connects, --try http:/PATH wants an answer with a status below 400. By
 default they are what the service's own check asks, or else tcp. If more of them
-fail than --abort-on-error-rate allows, or at Ctrl-C, the weights become those of
-before at once, and the exit code is 1.
+fail than --abort-on-error-rate allows, or at Ctrl-C, the weights become those
+of before at once, and the exit code is 1.
 
 Connections that are open stay with their backends in any case.`,
 		Example: `  cnet service ramp web v2 --to 100 --step 10 --every 5s

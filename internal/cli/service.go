@@ -34,12 +34,12 @@ func newServiceCreateCmd(a *app) *cobra.Command {
 		Short: "Make a service: an address that the kernel shares among containers",
 		Long: `Make a service: an address that no link has. The kernel leads each new
 connection to it on to one of its backends: those named, and those whose labels
-the selector asks for, as they come and go. The network's containers and the host
-can call it; with --publish, so can everybody, at a port of the host.
+the selector asks for, as they come and go. The network's containers and the
+host can call it; with --publish, so can everybody, at a port of the host.
 
 ` + serviceWords,
 		Example: `  cnet service create web --network lab --port 80:8080 --backend c1 --backend c2
-  cnet service create api --network lab --port 80 --selector app=api --publish 8080:80
+  cnet service create api --network lab --port 80 --selector app=api --publish 80
   cnet service create db --network lab --headless --selector app=db`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
