@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,6 +92,10 @@ func (a *app) wholeCmd(use, short, long string, run func(*cobra.Command, *engine
 			words, dead, err := a.dead(after)
 			if err == nil {
 				err = errors.Join(a.settle(c.Context(), after), a.revive(c.Context(), dead))
+			}
+			if still, _, more := a.dead(after); err == nil {
+				err = more
+				words = slices.DeleteFunc(words, func(w string) bool { return slices.Contains(still, w) })
 			}
 			if err != nil {
 				return err
