@@ -141,7 +141,7 @@ type crash struct {
 // which nothing was cut off. It also has the command fail there, or sends it a
 // SIGINT or SIGTERM. If the test may take long it does each of these at every
 // point, over all backends; otherwise the killing and one of the three at every
-// fifth, over nftables every tenth, and not over the legacy iptables.
+// eleventh, over nftables every 31st, and not over the legacy iptables.
 func TestCrash(t *testing.T) {
 	quick(t)
 	t.Run("command", func(t *testing.T) {
@@ -218,12 +218,12 @@ func (c crash) run(t *testing.T) {
 	x.points = x.count()
 	x.after = look(t)
 	x.restore()
-	step, acts := 5, []string{"fail", "int", "term"}
+	step, acts := 11, []string{"fail", "int", "term"}
 	switch {
 	case long():
 		step = 1
 	case x.backend == viaNftables:
-		step = 10
+		step = 31
 	}
 	for i := 1 + len(x.typed)%step; i <= x.points; i += step {
 		x.kill(i)
