@@ -54,7 +54,9 @@ func modes(t *testing.T, dir string) {
 		switch {
 		case info.IsDir():
 			want = 0o755 | fs.ModeDir
-		case path == "/run/cnet/lock", strings.HasPrefix(path, "/run/cnet/log/"):
+		case path == "/run/cnet/dns.sock":
+			want = 0o600 | fs.ModeSocket
+		case path == "/run/cnet/lock", path == "/run/cnet/dns.lock", strings.HasPrefix(path, "/run/cnet/log/"):
 			want = 0o600
 		case strings.HasPrefix(path, "/run/netns/"):
 			want = 0o444 // the kernel's
@@ -309,7 +311,7 @@ func background(t *testing.T, caller string) {
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
 	hosttest.Run(t, func(t *testing.T) {
-		sh(t, `exec setpriv --bounding-set -all,+net_admin,+sys_admin,+net_raw --inh-caps -all sh -ec '
+		sh(t, `exec setpriv --bounding-set -all,+net_admin,+sys_admin,+net_raw,+net_bind_service --inh-caps -all sh -ec '
 			cnet network create lab --ipv6
 			cnet create web --network lab --publish 8080:80
 			cnet exec -d web -- sleep 100
