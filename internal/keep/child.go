@@ -122,11 +122,8 @@ func sockets(files []*os.File) (*net.UDPConn, net.Listener, error) {
 }
 
 // call gives the main thread the name by which others see the process: it was
-// started as /proc/self/exe (PR_SET_NAME in prctl(2)).
-func (k Kind) call() {
-	name := append([]byte("cnet-"+k.Name), 0)
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
-}
+// started as /proc/self/exe (proc_pid_comm(5)).
+func (k Kind) call() { _ = os.WriteFile("/proc/self/comm", []byte("cnet-"+k.Name), 0) }
 
 // drop gives up what is left of privilege, in all threads: a child that could not
 // be made nobody has the capabilities of its parent.
