@@ -16,7 +16,7 @@ func Heirs(f fact.Fact) []fact.Key {
 	}
 	on, k := v.on(), f.Key()
 	name := strings.TrimSuffix(k.Name, on.mark())
-	other := On{Backend: Nftables}
+	other := On{Backend: Nftables, Netns: on.Netns}
 	if on.Backend == Nftables {
 		other.Backend = Iptables
 	}

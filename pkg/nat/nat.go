@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/netns"
 )
 
 // ErrBackend is the error of facts that name a backend unknown to this package.
@@ -19,11 +21,12 @@ const Iptables = "iptables"
 // no program.
 const Nftables = "nftables"
 
-// On says where a rule stands: with which backend it is kept, and for which
-// family. Every fact of this package embeds it.
+// On says where a rule stands: with which backend it is kept, for which family,
+// and in which network namespace. Every fact of this package embeds it.
 type On struct {
-	Backend string `json:"backend"`        // [Iptables] or [Nftables]
-	IPv6    bool   `json:"ipv6,omitempty"` // for IPv6; otherwise for IPv4
+	Backend string `json:"backend"`         // [Iptables] or [Nftables]
+	IPv6    bool   `json:"ipv6,omitempty"`  // for IPv6; otherwise for IPv4
+	Netns   string `json:"netns,omitempty"` // path; "" is the host
 }
 
 // Kinds are the kinds of facts of this package.
@@ -39,6 +42,7 @@ func Kinds() []fact.Kind {
 		fact.KindOf[Balance](),
 		fact.KindOf[Refuse](),
 		fact.KindOf[Spare](),
+		fact.KindOf[Redirect](),
 		fact.KindOf[Tracked](),
 		fact.KindOf[Rule](),
 		fact.KindOf[Found](),
@@ -98,13 +102,13 @@ func (o On) open() (backend, error) {
 	return nil, fmt.Errorf("%w %q", ErrBackend, o.Backend)
 }
 
-// Batch puts facts of one backend together: their rules go to the kernel in one
-// transaction for each family.
-func (o On) Batch() string { return "nat " + o.Backend }
+// Batch puts facts of one backend and namespace together: their rules go to the
+// kernel in one transaction for each family.
+func (o On) Batch() string { return strings.TrimSpace("nat " + o.Backend + " " + o.Netns) }
 
 // MakeAll makes facts of this package, all of one backend.
 func (o On) MakeAll(ctx context.Context, facts []fact.Fact) error {
-	return o.all(facts, func(b backend, values []value) error {
+	return o.all(ctx, facts, func(ctx context.Context, b backend, values []value) error {
 		if err := b.makeAll(ctx, values); err != nil {
 			return err
 		}
@@ -115,36 +119,42 @@ func (o On) MakeAll(ctx context.Context, facts []fact.Fact) error {
 	})
 }
 
-// BreakAll breaks facts of this package, all of one backend.
+// BreakAll breaks facts of this package, all of one backend. Rules went with a
+// namespace that is gone.
 func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
-	return o.all(facts, func(b backend, values []value) error {
+	err := o.all(ctx, facts, func(ctx context.Context, b backend, values []value) error {
 		if err := b.breakAll(ctx, values); err != nil {
 			return err
 		}
 		return moveFlows(ctx, fact.Break, values)
 	})
+	if o.Netns != "" && netns.Gone(err) {
+		return nil
+	}
+	return err
 }
 
 // Exchange breaks facts of this package and makes others, all of one backend.
 func (o On) Exchange(ctx context.Context, gone, come []fact.Fact) error {
-	return o.all(gone, func(b backend, old []value) error {
+	return o.all(ctx, gone, func(ctx context.Context, b backend, old []value) error {
 		fresh, err := valuesOf(come)
 		if err != nil {
 			return err
 		}
 		if err := b.exchange(ctx, old, fresh); err != nil {
 			// Something is not there any more, or already: each by itself.
-			if err := o.BreakAll(ctx, gone); err != nil {
+			here := On{Backend: o.Backend, IPv6: o.IPv6}
+			if err := here.BreakAll(ctx, gone); err != nil {
 				return err
 			}
-			return o.MakeAll(ctx, come)
+			return here.MakeAll(ctx, come)
 		}
 		return errors.Join(moveFlows(ctx, fact.Break, old), moveFlows(ctx, fact.Make, fresh))
 	})
 }
 
-// all hands the values of facts to their backend.
-func (o On) all(facts []fact.Fact, do func(backend, []value) error) error {
+// all hands the values of facts to their backend, in their namespace.
+func (o On) all(ctx context.Context, facts []fact.Fact, do func(context.Context, backend, []value) error) error {
 	b, err := o.open()
 	if err != nil {
 		return err
@@ -153,7 +163,7 @@ func (o On) all(facts []fact.Fact, do func(backend, []value) error) error {
 	if err != nil {
 		return err
 	}
-	return do(b, values)
+	return o.inside(ctx, func(ctx context.Context) error { return do(ctx, b, values) })
 }
 
 func valuesOf(facts []fact.Fact) ([]value, error) {
@@ -169,12 +179,19 @@ func valuesOf(facts []fact.Fact) ([]value, error) {
 }
 
 // probe looks for the rules of any fact.
-func probe(ctx context.Context, v value) (fact.Truth, error) {
+func probe(ctx context.Context, v value) (truth fact.Truth, err error) {
 	b, err := v.on().open()
 	if err != nil {
 		return fact.Truth{}, err
 	}
-	return b.probe(ctx, v)
+	err = v.on().inside(ctx, func(ctx context.Context) (err error) {
+		truth, err = b.probe(ctx, v)
+		return err
+	})
+	if v.on().Netns != "" && netns.Gone(err) {
+		return fact.False(), nil
+	}
+	return truth, err
 }
 
 // mend sets right the rules of any fact.
@@ -183,10 +200,12 @@ func mend(ctx context.Context, v value) error {
 	if err != nil {
 		return err
 	}
-	if err := b.mend(ctx, v); err != nil {
-		return err
-	}
-	return moveFlows(ctx, fact.Make, []value{v})
+	return v.on().inside(ctx, func(ctx context.Context) error {
+		if err := b.mend(ctx, v); err != nil {
+			return err
+		}
+		return moveFlows(ctx, fact.Make, []value{v})
+	})
 }
 
 // commands are the commands of any fact.
@@ -195,12 +214,18 @@ func commands(verb fact.Verb, v value) []fact.Command {
 	if err != nil {
 		return nil
 	}
-	return b.commands(verb, v)
+	list := b.commands(verb, v)
+	for i := range list {
+		list[i].Argv = append(netns.Args(v.on().Netns), list[i].Argv...)
+	}
+	return list
 }
 
 // key is the key of a fact; what stands for both families, or is kept with
 // another backend while a host moves to it, has two.
-func (o On) key(kind, name string) fact.Key { return fact.Key{Kind: kind, Name: name + o.mark()} }
+func (o On) key(kind, name string) fact.Key {
+	return fact.Key{Kind: kind, Netns: o.Netns, Name: name + o.mark()}
+}
 
 // mark tells the names of two facts apart that say the same of another family,
 // or with another backend.

@@ -102,7 +102,8 @@ func canonicalAttrs(raw []byte, of string) string {
 	}
 	var words []string
 	for _, a := range list {
-		if of == "nat" && a.kind == unix.NFTA_NAT_FLAGS && a.number()&^natImplied == 0 {
+		flags := of == "nat" && a.kind == unix.NFTA_NAT_FLAGS || of == "redir" && a.kind == unix.NFTA_REDIR_FLAGS
+		if flags && a.number()&^natImplied == 0 {
 			continue
 		}
 		if len(bytes.Trim(a.value, "\x00")) > 0 {

@@ -41,7 +41,7 @@ func strayNft(ctx context.Context, wanted []fact.Fact) ([]fact.Fact, error) {
 	}
 	want := make(map[string]bool)
 	for _, f := range wanted {
-		if v, ok := f.(value); ok && v.on().Backend == Nftables {
+		if v, ok := f.(value); ok && v.on() == (On{Backend: Nftables, IPv6: v.on().IPv6}) {
 			for _, o := range v.nftables() {
 				want[nftID(o)] = true
 			}

@@ -24,8 +24,8 @@ func Keep(ctx context.Context) (context.Context, func()) {
 }
 
 func sessionOf(ctx context.Context) (*session, bool) {
-	s, ok := ctx.Value(sessionKey{}).(*session)
-	return s, ok
+	s, _ := ctx.Value(sessionKey{}).(*session)
+	return s, s != nil
 }
 
 // end forgets all. To close the socket takes some milliseconds if something was
