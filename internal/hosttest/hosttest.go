@@ -29,11 +29,14 @@ const inside = "CNET_HOSTTEST"
 
 // Main is the TestMain of a package whose tests call [Run]. Its benchmarks run in
 // a sandbox too; when any are asked for (go test -bench), no tests are run.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Code(m)) }
+
+// Code is [Main] for who has more to do before the end: it returns the exit code.
+func Code(m *testing.M) int {
 	if os.Getenv(inside) != "" {
 		if err := sandbox.Init(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(int(fail.KindOf(err)))
+			return int(fail.KindOf(err))
 		}
 	}
 	// A binary with the race detector sleeps a second before it exits; that of
@@ -41,9 +44,9 @@ func Main(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	flag.Parse()
 	if os.Getenv(inside) == "" && flag.Lookup("test.bench").Value.String() != "" {
-		os.Exit(benchmarks())
+		return benchmarks()
 	}
-	os.Exit(m.Run())
+	return m.Run()
 }
 
 // benchmarks runs the benchmarks that are asked for, all in one sandbox, and no

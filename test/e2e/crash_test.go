@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,7 +8,6 @@ import (
 	"sort"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -143,7 +141,6 @@ type crash struct {
 // point, over all backends; otherwise the killing and one of the three at every
 // eleventh, over nftables every 31st, and not over the legacy iptables.
 func TestCrash(t *testing.T) {
-	quick(t)
 	t.Run("command", func(t *testing.T) {
 		for _, c := range crashes {
 			for _, backend := range backends {
@@ -390,25 +387,3 @@ func (x *crashing) cnet(typed string, env ...string) (stdout, stderr string, cod
 
 // long reports whether tests may take long (make long).
 func long() bool { return os.Getenv("CNET_LONG") != "" }
-
-// quickVariable names the folder of a cnet without the race detector, for tests
-// that start thousands of them.
-const quickVariable = "CNET_E2E_QUICK"
-
-func quick(t *testing.T) {
-	t.Helper()
-	if os.Getenv(quickVariable) != "" {
-		return
-	}
-	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, "cnet"), "github.com/cnetlab/cnet/cmd/cnet")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil { // without Go it is this binary, slower
-		t.Logf("go build: %v %s", err, out)
-		dir = cnetDir(t)
-	}
-	os.Setenv(quickVariable, dir)
-	t.Cleanup(func() { os.Unsetenv(quickVariable) })
-}

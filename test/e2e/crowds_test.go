@@ -145,7 +145,7 @@ func newCrowd(t *testing.T, backend string) *crowd {
 		}
 	}
 	t.Logf("CNET_SEED=%d", seed)
-	return &crowd{t: t, backend: backend, dir: cnetDir(t), dice: rand.New(rand.NewSource(seed)), want: make(map[string]int), codes: make(map[int]int), told: make(map[string]bool)}
+	return &crowd{t: t, backend: backend, dir: racedDir(t), dice: rand.New(rand.NewSource(seed)), want: make(map[string]int), codes: make(map[int]int), told: make(map[string]bool)}
 }
 
 // found lays what the crowd fights over.

@@ -41,7 +41,10 @@ func TestMain(m *testing.M) {
 		stop()
 		os.Exit(code)
 	}
-	hosttest.Main(m)
+	clean := build()
+	code := hosttest.Code(m)
+	clean()
+	os.Exit(code)
 }
 
 // TestScripts runs each script in a sandbox. `go test -run TestScripts/share`
@@ -69,7 +72,7 @@ func scripts(t *testing.T, dir string) {
 
 func script(t *testing.T, file string) {
 	t.Helper()
-	bin, dir := cnetDir(t), t.TempDir()
+	bin, dir := racedDir(t), t.TempDir()
 	path, err := filepath.Abs(file)
 	if err == nil {
 		err = os.Symlink(path, filepath.Join(dir, filepath.Base(file)))
@@ -89,20 +92,6 @@ func script(t *testing.T, file string) {
 			return nil
 		},
 	})
-}
-
-// cnetDir makes a folder that holds this binary by the name cnet.
-func cnetDir(t testing.TB) string {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.Symlink(self, filepath.Join(dir, "cnet")); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // cnet runs cnet, in a process of its own, and returns what it printed and its

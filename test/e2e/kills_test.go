@@ -20,7 +20,6 @@ import (
 // over each backend if the test may take long. After each the next command must leave a host on
 // which all facts hold, and at last a reset must leave nothing.
 func TestRandomKills(t *testing.T) {
-	quick(t)
 	for _, backend := range backends {
 		backend := backend
 		t.Run(backend, func(t *testing.T) {

@@ -24,7 +24,6 @@ var powerCuts = []crash{
 // and the command can be given again. At every other point the run folder
 // outlives the reboot, with the journal in it.
 func TestPowerCut(t *testing.T) {
-	quick(t)
 	for i, c := range powerCuts {
 		for j, backend := range []string{viaIptables, viaNftables} {
 			if !long() && i%2 != j {
