@@ -3,6 +3,7 @@ module github.com/cnetlab/cnet
 go 1.21.0
 
 require (
+	github.com/VictoriaMetrics/metrics v1.35.1
 	github.com/coreos/go-iptables v0.8.0
 	github.com/goccy/go-yaml v1.18.0
 	github.com/google/go-cmp v0.6.0
@@ -22,6 +23,8 @@ require (
 	github.com/josharian/native v1.1.0 // indirect
 	github.com/mdlayher/netlink v1.7.2 // indirect
 	github.com/mdlayher/socket v0.5.0 // indirect
+	github.com/valyala/fastrand v1.1.0 // indirect
+	github.com/valyala/histogram v1.2.0 // indirect
 	golang.org/x/mod v0.18.0 // indirect
 	golang.org/x/net v0.31.0 // indirect
 	golang.org/x/sync v0.7.0 // indirect

@@ -18,8 +18,8 @@ func newPsCmd(a *app) *cobra.Command {
 		Use:   "ps [NAME...]",
 		Short: "List the processes that cnet keeps an eye on",
 		Long: `List the processes that cnet keeps an eye on: what exec -d started in containers,
-and cnet's own, which answer for names (dns) and ask the backends of services
-whether they can serve (agent). One that has ended is listed until its container
+and cnet's own, which answer for names (dns), ask the backends of services whether
+they can serve (agent), and are proxies (sidecar-NAME, edge). One that has ended is listed until its container
 is deleted; repair starts it again if it is kept.`,
 		Example: "  cnet ps\n  cnet ps web dns",
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -82,7 +82,7 @@ func (a *app) processes(names []string) ([]process, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(records) == 0 && !a.isKept(name) {
+		if _, own := a.keptOf(name); len(records) == 0 && !own {
 			if err := a.exists(name); err != nil {
 				return nil, err
 			}
@@ -101,15 +101,6 @@ func recordsOf(name string) ([]proc.Process, error) {
 		return records, err
 	}
 	return proc.ListKept(name)
-}
-
-func (a *app) isKept(name string) bool {
-	for _, k := range a.kept() {
-		if k.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 func seen(name string, r proc.Process) process {

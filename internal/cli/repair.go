@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cnetlab/cnet/internal/engine"
+	"github.com/cnetlab/cnet/internal/keep"
 	"github.com/cnetlab/cnet/internal/topology"
 	"github.com/cnetlab/cnet/pkg/fact"
 )
@@ -60,7 +61,7 @@ func newResetCmd(a *app) *cobra.Command {
 		func(c *cobra.Command, e *engine.Engine) (engine.Change, error) {
 			ch, err := e.Reset(c.Context(), a.dryRun)
 			if err == nil && !a.dryRun {
-				err = a.sweepKept(c.Context())
+				err = keep.Sweep(c.Context())
 			}
 			return ch, err
 		}, summary)

@@ -35,8 +35,12 @@ func ended(t topology.Topology) (list []proc.Process, err error) {
 
 // dead are the processes that are to be kept and do not run, in words.
 func (a *app) dead(t topology.Topology) (words []string, list []proc.Process, err error) {
-	for _, k := range a.kept() {
-		if needs(t, k.Name) && !k.Runs() {
+	own, err := a.kept(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, k := range own {
+		if k.needs(t) && !k.Runs() {
 			words = append(words, "the process "+k.Name)
 		}
 	}

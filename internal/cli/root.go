@@ -17,6 +17,7 @@ import (
 	"github.com/cnetlab/cnet/internal/engine"
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/fault"
+	"github.com/cnetlab/cnet/internal/keep"
 )
 
 // app is what all commands share: where they read and write, and the flags
@@ -31,6 +32,9 @@ type app struct {
 	firewall string
 	wait     time.Duration
 
+	sockets map[string]keep.Sockets // of processes that a change will start
+	grace   time.Duration           // for the connections of those that it ends; then it waits for them
+
 	faults *fault.Points // where a test cuts a change off
 	parsed bool          // the words of the command line were understood
 }
@@ -43,7 +47,7 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // Run runs the command line args (without the program's name) and returns the
 // exit code.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{in: in, out: out, err: errs, wait: lockTimeout}
+	a := &app{in: in, out: out, err: errs, wait: lockTimeout, sockets: make(map[string]keep.Sockets)}
 	root := a.root(args)
 	root.SetArgs(args)
 	var err error
@@ -170,7 +174,7 @@ func commands() []group {
 	return []group{
 		{"build", []entry{
 			{"create", newCreateCmd}, {"delete", newDeleteCmd}, {"connect", newConnectCmd}, {"disconnect", newDisconnectCmd},
-			{"publish", newPublishCmd}, {"unpublish", newUnpublishCmd}, {"network", newNetworkCmd}, {"service", newServiceCmd}, {"label", newLabelCmd}, {"apply", newApplyCmd},
+			{"publish", newPublishCmd}, {"unpublish", newUnpublishCmd}, {"network", newNetworkCmd}, {"service", newServiceCmd}, {"sidecar", newSidecarCmd}, {"label", newLabelCmd}, {"apply", newApplyCmd},
 			{"repair", newRepairCmd}, {"up", newUpCmd}, {"down", newDownCmd}, {"reset", newResetCmd},
 		}},
 		{"look", []entry{
@@ -198,7 +202,7 @@ func (a *app) engine() *engine.Engine {
 	} else if v := os.Getenv("CNET_FIREWALL"); v != "" {
 		e.Firewall = v
 	}
-	e.Wait, e.At = a.wait, a.faults.Reach
+	e.Wait, e.At, e.Before = a.wait, a.faults.Reach, a.ready
 	return e
 }
 

@@ -24,8 +24,11 @@ type Engine struct {
 	Watch    Watcher       // told of each step; may be nil
 	// At is told of each point at which a change may be cut off; its error fails
 	// the change. For tests; it may be nil.
-	At    func(point string) error
-	codec fact.Codec
+	At func(point string) error
+	// Before is called with the topology that a change leads to, before the kernel is
+	// touched; its error refuses the change. It may be nil.
+	Before func(context.Context, topology.Topology) error
+	codec  fact.Codec
 }
 
 // Watcher is told what a change is doing, for people who watch.
@@ -85,6 +88,11 @@ func (e *Engine) Change(ctx context.Context, what string, mutate Mutation) (c Ch
 	s, err := e.plan(ctx, mutate, &c)
 	if err != nil {
 		return c, err
+	}
+	if e.Before != nil {
+		if err := e.Before(ctx, c.After); err != nil {
+			return c, err
+		}
 	}
 	if err := e.carryOut(ctx, what, s, c); err != nil {
 		return c, err

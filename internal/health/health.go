@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -98,7 +99,7 @@ func (a *Agent) Know(know json.RawMessage, tell func(any) error) error {
 }
 
 // Listen is not called: an agent has no sockets.
-func (a *Agent) Listen(*net.UDPConn, net.Listener) error { return net.ErrClosed }
+func (a *Agent) Listen(netip.AddrPort, []*os.File) error { return net.ErrClosed }
 
 // Close is not called either.
 func (a *Agent) Close(netip.AddrPort) error { return nil }

@@ -1,12 +1,14 @@
 package keep
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"net"
+	"fmt"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +18,7 @@ import (
 // gone.
 func (k Kind) Child() error {
 	k.call()
-	if err := drop(); err != nil {
+	if err := drop(k.Privileges); err != nil {
 		return err
 	}
 	const link = 3
@@ -63,24 +65,39 @@ type told struct {
 
 func (c *child) obey() {
 	for t := range c.told {
-		_ = c.w.done(c.do(t))
+		if d, ok := c.server.(Drainer); ok && t.Verb == verbDrain {
+			go c.drain(d, t.Grace)
+			_ = c.w.done(nil, nil)
+			continue
+		}
+		data, err := c.do(t)
+		_ = c.w.done(data, err)
 	}
 }
 
-func (c *child) do(t told) error {
+// drain ends the process when its connections have ended.
+func (c *child) drain(d Drainer, grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	d.Drain(ctx)
+	c.w.conn.Close()
+}
+
+func (c *child) do(t told) (json.RawMessage, error) {
+	defer closeAll(t.files)
 	switch t.Verb {
 	case verbKnow:
-		return c.server.Know(t.Data, c.wish)
+		return nil, c.server.Know(t.Data, c.wish)
 	case verbClose:
-		return c.server.Close(t.At)
+		return nil, c.server.Close(t.At)
 	case verbListen:
-		udp, tcp, err := sockets(t.files)
-		if err != nil {
-			return err
+		return nil, c.server.Listen(t.At, t.files)
+	case verbTell:
+		if s, ok := c.server.(Teller); ok {
+			return json.Marshal(s.Tell())
 		}
-		return c.server.Listen(udp, tcp)
 	}
-	return errors.New("what is " + t.Verb + "?")
+	return nil, fmt.Errorf("it cannot %s", t.Verb)
 }
 
 // wish has the parent do something, and waits until it has.
@@ -97,37 +114,13 @@ func (c *child) wish(what any) error {
 	return <-c.granted
 }
 
-func sockets(files []*os.File) (*net.UDPConn, net.Listener, error) {
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
-	if len(files) != 2 {
-		return nil, nil, errors.New("two sockets belong together")
-	}
-	packets, err := net.FilePacketConn(files[0])
-	if err != nil {
-		return nil, nil, err
-	}
-	tcp, err := net.FileListener(files[1])
-	if err != nil {
-		return nil, nil, err
-	}
-	udp, ok := packets.(*net.UDPConn)
-	if !ok {
-		return nil, nil, errors.New("the first socket is not of UDP")
-	}
-	return udp, tcp, nil
-}
-
 // call gives the main thread the name by which others see the process: it was
 // started as /proc/self/exe (proc_pid_comm(5)).
 func (k Kind) call() { _ = os.WriteFile("/proc/self/comm", []byte("cnet-"+k.Name), 0) }
 
-// drop gives up what is left of privilege, in all threads: a child that could not
-// be made nobody has the capabilities of its parent.
-func drop() error {
+// drop gives up what is left of privilege but for what is to be kept, in all
+// threads: a child that could not be made nobody has the capabilities of its parent.
+func drop(but []uintptr) error {
 	_, _, e := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
 	if e == unix.ENOTSUP {
 		return nil // built with cgo, as tests with the race detector are: what is nobody has nothing to give up
@@ -136,9 +129,13 @@ func drop() error {
 		return e
 	}
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
-	_, _, e = syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&none[0])), 0)
-	if e != 0 && e != unix.EPERM {
+	var sets [2]unix.CapUserData
+	for _, c := range but {
+		sets[c/32].Permitted |= 1 << (c % 32)
+		sets[c/32].Effective |= 1 << (c % 32)
+	}
+	_, _, e = syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&sets[0])), 0)
+	if e != 0 && (e != unix.EPERM || len(but) > 0) {
 		return e
 	}
 	return nil

@@ -18,32 +18,45 @@ import (
 
 	"github.com/cnetlab/cnet/internal/proc"
 	"github.com/cnetlab/cnet/internal/store"
+	"github.com/cnetlab/cnet/pkg/netns"
 )
 
 // Kind is a kind of kept process.
 type Kind struct {
 	Name string // "dns"
+	// Netns is the path of the network namespace that it runs in; "" is the host's.
+	Netns string
+	// Privileges are the capabilities that the child keeps, by number.
+	Privileges []uintptr
 	// Need tells what the processes must know by now, as JSON, and at which
 	// addresses they listen. Nobody needs them where there is nothing to know.
 	Need func() (know json.RawMessage, at []netip.AddrPort, err error)
-	// Open opens the sockets of an address, one of UDP and one of TCP.
-	Open func(context.Context, netip.AddrPort) (*net.UDPConn, net.Listener, error)
+	// Open opens the sockets of an address, in the network namespace of its thread.
+	Open func(context.Context, netip.AddrPort) ([]syscall.Conn, error)
 	// Grant does what the child wishes. It may be nil.
 	Grant func(ctx context.Context, wish json.RawMessage) error
 	// Serve is the child. It may be nil where there is nothing to serve.
 	Serve func() Server
 }
 
-// Server is what a child does. Its methods are called one after the other.
+// Server is what a child does. Its methods are called one after the other, but
+// for Drain.
 type Server interface {
 	// Know takes what the child must know from now on. wish tells the parent what
 	// the child wants done, and waits for its answer.
 	Know(know json.RawMessage, wish func(any) error) error
-	// Listen serves at two sockets of an address.
-	Listen(*net.UDPConn, net.Listener) error
+	// Listen serves at the sockets of an address, which stay the caller's.
+	Listen(at netip.AddrPort, sockets []*os.File) error
 	// Close ends that.
 	Close(netip.AddrPort) error
 }
+
+// Teller is a server that can be asked how it fares.
+type Teller interface{ Tell() any }
+
+// Drainer is a server whose connections last. Drain closes its sockets, and returns
+// when the last connection has ended by itself, or when ctx ends.
+type Drainer interface{ Drain(ctx context.Context) }
 
 // patience is how long a command waits until the processes know of its change.
 const patience = 5 * time.Second
@@ -82,8 +95,9 @@ func (k Kind) Runs() bool {
 
 // Settle brings the process to where it should be: started where it is needed,
 // told that something changed, or ended. The caller holds cnet's lock, or knows
-// that the process runs.
-func (k Kind) Settle(ctx context.Context, needed bool) error {
+// that the process runs. ready are the sockets that one which starts begins with;
+// nil has them opened.
+func (k Kind) Settle(ctx context.Context, needed bool, ready Sockets) error {
 	held, err := k.hold()
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", k.Name, err)
@@ -107,7 +121,7 @@ func (k Kind) Settle(ctx context.Context, needed bool) error {
 	if !needed {
 		return k.forget(held)
 	}
-	return k.start(ctx, held)
+	return k.start(ctx, held, ready)
 }
 
 // errRefused is of a process that is well, and cannot do what it was told.
@@ -131,19 +145,20 @@ func (k Kind) tell(verb string) error {
 	if verb == verbEnd && errors.Is(err, io.EOF) {
 		return nil // it has ended
 	}
+	return k.refused(answer, err)
+}
+
+func (k Kind) refused(answer message, err error) error {
 	if err == nil && answer.Text != "" {
 		return fmt.Errorf("keep %s: %w: %s", k.Name, errRefused, answer.Text)
 	}
 	return err
 }
 
-// Sweep ends what runs as the process though no file tells of it any more: they
+// Sweep ends what runs as a kept process though no file tells of it any more: they
 // were removed by somebody. The caller holds cnet's lock.
-func (k Kind) Sweep(ctx context.Context) error {
-	if k.Runs() {
-		return nil
-	}
-	return proc.EndLost(ctx, k.Name)
+func Sweep(ctx context.Context) error {
+	return proc.EndLost(ctx, func(name string) bool { return !Kind{Name: name}.Runs() })
 }
 
 // forget removes what a process that has ended left, by whoever holds its lock.
@@ -167,7 +182,7 @@ func (k Kind) forget(held *os.File) error {
 
 // start starts the parent. Its sockets are open by then, so that nobody is
 // refused while it begins.
-func (k Kind) start(ctx context.Context, held *os.File) error {
+func (k Kind) start(ctx context.Context, held *os.File, ready Sockets) error {
 	if err := proc.ForgetKept(k.Name); err != nil {
 		return err
 	}
@@ -185,64 +200,26 @@ func (k Kind) start(ctx context.Context, held *os.File) error {
 	if err := os.Chmod(k.path(".sock"), 0o600); err != nil {
 		return err
 	}
-	files := []*os.File{held}
-	defer func() {
-		for _, f := range files[1:] {
-			f.Close()
-		}
-	}()
 	f, err := control.File()
 	if err != nil {
 		return err
 	}
-	files = append(files, f)
-	for _, a := range at {
-		pair, err := k.open(ctx, a)
-		if errors.Is(err, unix.EADDRINUSE) && proc.EndLost(ctx, k.Name) == nil { // one that nothing tells of any more
-			pair, err = k.open(ctx, a)
+	defer f.Close()
+	files := []*os.File{held, f}
+	err = netns.Do(k.Netns, func() error {
+		if ready == nil {
+			if ready, err = k.sockets(ctx, at); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("keep %s: %w", k.Name, err)
+		defer ready.Close()
+		for _, s := range ready {
+			files = append(files, s...)
 		}
-		files = append(files, pair.udp, pair.tcp)
-	}
-	return proc.StartKept(k.Name, []string{"cnet", "keep", k.Name}, files)
-}
-
-// pair are the sockets of an address, as files that can be handed on.
-type pair struct {
-	at       netip.AddrPort
-	udp, tcp *os.File
-}
-
-func (k Kind) open(ctx context.Context, at netip.AddrPort) (p pair, err error) {
-	udp, tcp, err := k.Open(ctx, at)
-	if err != nil {
-		return p, err
-	}
-	defer udp.Close()
-	defer tcp.Close()
-	p.at = at
-	if p.udp, err = handle(udp); err != nil {
-		return p, err
-	}
-	p.tcp, err = handle(tcp.(*net.TCPListener))
-	return p, err
-}
-
-// handle is a socket as a file that only is held: what arrives at it wakes nobody
-// here, as it would if the file were one that Go's poller watches.
-func handle(s syscall.Conn) (f *os.File, err error) {
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	ctl := raw.Control(func(fd uintptr) {
-		var own int
-		if own, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err == nil {
-			err = unix.SetNonblock(own, false) // which a child undoes
-			f = os.NewFile(uintptr(own), "socket")
-		}
+		return proc.StartKept(k.Name, []string{"cnet", "keep", k.Name, "--of", proc.Host()}, files)
 	})
-	return f, errors.Join(ctl, err)
+	if err != nil {
+		return fmt.Errorf("keep %s: %w", k.Name, err)
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,9 +27,10 @@ type parent struct {
 	Kind
 	held    *os.File // the lock
 	mu      sync.Mutex
-	sockets map[netip.AddrPort]pair
+	sockets Sockets
 	know    json.RawMessage
 	child   *offspring // nil while there is none
+	drains  bool       // it takes no new connections, and ends when there is none
 }
 
 // Parent is the process that [Kind.Settle] starts. It returns when it was told to
@@ -37,7 +39,7 @@ func (k Kind) Parent(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	defer stop()
 	k.call()
-	p := &parent{Kind: k, sockets: make(map[netip.AddrPort]pair)}
+	p := &parent{Kind: k, sockets: make(Sockets)}
 	control, err := p.inherit()
 	if err != nil {
 		return err
@@ -78,13 +80,13 @@ func (p *parent) inherit() (*net.UnixListener, error) {
 	if !ok {
 		return nil, fmt.Errorf("keep %s: it is started by cnet itself", p.Name)
 	}
-	for i := 2; i+1 < n; i += 2 {
+	for i := 2; i < n; i++ {
 		sa, err := unix.Getsockname(first + i)
 		if err != nil {
 			return nil, err
 		}
 		at := addrPort(sa)
-		p.sockets[at] = pair{at, files[i], files[i+1]}
+		p.sockets[at] = append(p.sockets[at], files[i])
 	}
 	return control, nil
 }
@@ -111,7 +113,7 @@ func (p *parent) read(ctx context.Context) (needed bool, err error) {
 	wanted := make(map[netip.AddrPort]bool)
 	var errs []error
 	for _, a := range at {
-		if wanted[a] = true; p.sockets[a].udp != nil {
+		if wanted[a] = true; p.sockets[a] != nil {
 			continue
 		}
 		s, err := p.open(ctx, a)
@@ -120,32 +122,39 @@ func (p *parent) read(ctx context.Context) (needed bool, err error) {
 			continue
 		}
 		p.sockets[a] = s
-		errs = append(errs, p.say(message{Verb: verbListen, At: a}, s.udp, s.tcp))
+		errs = append(errs, p.tell(message{Verb: verbListen, At: a}, s...))
 	}
 	for a, s := range p.sockets {
 		if !wanted[a] {
 			delete(p.sockets, a)
-			errs = append(errs, p.say(message{Verb: verbClose, At: a}), s.udp.Close(), s.tcp.Close())
+			errs = append(errs, p.tell(message{Verb: verbClose, At: a}))
+			closeAll(s)
 		}
 	}
 	if !bytes.Equal(p.know, know) {
 		p.know = know
-		errs = append(errs, p.say(message{Verb: verbKnow, Data: know}))
+		errs = append(errs, p.tell(message{Verb: verbKnow, Data: know}))
 	}
 	return true, errors.Join(errs...)
 }
 
+// tell is say where the answer has no data.
+func (p *parent) tell(m message, files ...*os.File) error {
+	_, err := p.say(m, files...)
+	return err
+}
+
 // say tells the child something, and waits until it is done. A child that dies
 // meanwhile is told all when it is raised anew.
-func (p *parent) say(m message, files ...*os.File) error {
+func (p *parent) say(m message, files ...*os.File) (json.RawMessage, error) {
 	if p.child == nil || p.child.send(m, files...) != nil {
-		return nil
+		return nil, nil
 	}
 	select {
-	case err := <-p.child.answers:
-		return err
+	case a := <-p.child.answers:
+		return a.Data, failed(a.Text)
 	case <-p.child.gone:
-		return nil
+		return nil, nil
 	}
 }
 
@@ -158,14 +167,49 @@ func (p *parent) listen(ctx context.Context, control *net.UnixListener, end func
 		}
 		w := &wire{conn: c}
 		m, _, err := w.receive()
-		if err == nil && m.Verb == verbEnd {
+		switch {
+		case err != nil:
+		case m.Verb == verbEnd:
 			end()
 			return // the command reads to the end of the connection, which is that of the process
-		}
-		if err == nil {
+		case m.Verb == verbDrain:
+			_ = w.done(nil, p.drain(m, end))
+			continue // as above
+		case p.drains: // who needs it again starts another
+		case m.Verb == verbTell:
+			p.mu.Lock()
+			data, err := p.say(m)
+			p.mu.Unlock()
+			_ = w.done(data, err)
+		default:
 			_, err = p.read(ctx)
-			_ = w.done(err)
+			_ = w.done(nil, err)
 		}
 		c.Close()
 	}
+}
+
+// drain closes the sockets, and has the process end when the child does.
+func (p *parent) drain(m message, end func()) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.drains {
+		return nil
+	}
+	p.drains = true
+	p.sockets.Close()
+	p.sockets = nil
+	c := p.child
+	if err := p.tell(m); err != nil || c == nil {
+		end()
+		return err
+	}
+	go func() {
+		select {
+		case <-c.gone:
+		case <-time.After(m.Grace):
+		}
+		end()
+	}()
+	return nil
 }

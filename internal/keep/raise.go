@@ -19,7 +19,7 @@ const nobody = 65534
 // offspring is the child as the parent sees it.
 type offspring struct {
 	*wire
-	answers chan error
+	answers chan message
 	gone    chan struct{}
 }
 
@@ -65,13 +65,13 @@ func (p *parent) bear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := &offspring{w, make(chan error), make(chan struct{})}
+	c := &offspring{w, make(chan message), make(chan struct{})}
 	go p.hear(ctx, c)
 	p.mu.Lock()
 	p.child = c
-	_ = p.say(message{Verb: verbKnow, Data: p.know}) // before it is asked
+	_ = p.tell(message{Verb: verbKnow, Data: p.know}) // before it is asked
 	for at, s := range p.sockets {
-		_ = p.say(message{Verb: verbListen, At: at}, s.udp, s.tcp)
+		_ = p.tell(message{Verb: verbListen, At: at}, s...)
 	}
 	p.mu.Unlock()
 	err = cmd.Wait()
@@ -98,6 +98,7 @@ func (p *parent) begin(ctx context.Context, link *os.File) (*exec.Cmd, error) {
 	}
 	cmd := child()
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	cmd.SysProcAttr.AmbientCaps = p.Privileges
 	err := cmd.Start()
 	if err != nil && ctx.Err() == nil {
 		cmd = child()
@@ -117,7 +118,7 @@ func (p *parent) hear(ctx context.Context, c *offspring) {
 		switch {
 		case m.Verb == verbDone:
 			select {
-			case c.answers <- failed(m.Text):
+			case c.answers <- m:
 			case <-ctx.Done():
 				return
 			}
@@ -132,5 +133,5 @@ func (p *parent) grant(ctx context.Context, w *wire, wish json.RawMessage) {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", time.Now().Format(time.RFC3339), err)
 	}
-	_ = w.done(err)
+	_ = w.done(nil, err)
 }

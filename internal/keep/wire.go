@@ -10,23 +10,28 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // message is what parent and child, and command and parent, say to each other.
 type message struct {
-	Verb string          `json:"verb"`
-	At   netip.AddrPort  `json:"at,omitempty"` // of Listen and Close
-	Text string          `json:"text,omitempty"`
-	Data json.RawMessage `json:"data,omitempty"`
+	Verb string         `json:"verb"`
+	At   netip.AddrPort `json:"at,omitempty"` // of Listen and Close
+	Text string         `json:"text,omitempty"`
+	// Grace is for how long connections may last, of Drain.
+	Grace time.Duration   `json:"grace,omitempty"`
+	Data  json.RawMessage `json:"data,omitempty"`
 }
 
 // The verbs.
 const (
 	verbChanged = "changed" // command to parent: the files say something new
 	verbEnd     = "end"     // command to parent: nobody needs you any more
-	verbListen  = "listen"  // parent to child: two sockets come with it
+	verbTell    = "tell"    // command to parent, to child: how do you fare
+	verbDrain   = "drain"   // command to parent, to child: take no more, and end when the last has ended
+	verbListen  = "listen"  // parent to child: the sockets of an address come with it
 	verbClose   = "close"   // parent to child
 	verbKnow    = "know"    // parent to child: what it must know, in Data
 	verbDone    = "done"    // an answer; Text is what went wrong
@@ -111,9 +116,9 @@ func filesIn(rights []byte) (files []*os.File, err error) {
 	return files, nil
 }
 
-// done answers a message.
-func (w *wire) done(err error) error {
-	m := message{Verb: verbDone}
+// done answers a message, with what was asked for.
+func (w *wire) done(data json.RawMessage, err error) error {
+	m := message{Verb: verbDone, Data: data}
 	if err != nil {
 		m.Text = err.Error()
 	}

@@ -29,7 +29,15 @@ func (b Book) Gateways() (list []netip.AddrPort) {
 
 // Open opens the two sockets of an address, which need not be there yet
 // (IP_FREEBIND in ip(7)): a bridge comes and goes.
-func Open(ctx context.Context, at netip.AddrPort) (*net.UDPConn, net.Listener, error) {
+func Open(ctx context.Context, at netip.AddrPort) ([]syscall.Conn, error) {
+	udp, tcp, err := open(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return []syscall.Conn{udp, tcp}, nil
+}
+
+func open(ctx context.Context, at netip.AddrPort) (*net.UDPConn, *net.TCPListener, error) {
 	c := net.ListenConfig{Control: freebind}
 	udp, err := c.ListenPacket(ctx, "udp", at.String())
 	if err != nil {
@@ -40,7 +48,7 @@ func Open(ctx context.Context, at netip.AddrPort) (*net.UDPConn, net.Listener, e
 		udp.Close()
 		return nil, nil, fmt.Errorf("listen for names: %w", err)
 	}
-	return udp.(*net.UDPConn), tcp, nil
+	return udp.(*net.UDPConn), tcp.(*net.TCPListener), nil
 }
 
 func freebind(network, _ string, c syscall.RawConn) (err error) {

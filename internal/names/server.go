@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,9 +56,30 @@ type endpoint struct {
 	tcp *dns.Server
 }
 
-// Listen answers at two sockets of one address, which become the server's, until
+// Listen is [Server.Serve] for a server in a process of its own, which is given the
+// sockets as files.
+func (s *Server) Listen(at netip.AddrPort, sockets []*os.File) error {
+	if len(sockets) != 2 {
+		return fmt.Errorf("listen at %s: two sockets belong together", at)
+	}
+	packets, err := net.FilePacketConn(sockets[0])
+	if err != nil {
+		return fmt.Errorf("listen at %s: %w", at, err)
+	}
+	tcp, err := net.FileListener(sockets[1])
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen at %s: %w", at, err), packets.Close())
+	}
+	udp, ok := packets.(*net.UDPConn)
+	if !ok {
+		return fmt.Errorf("listen at %s: the first socket is not of UDP", at)
+	}
+	return s.Serve(udp, tcp)
+}
+
+// Serve answers at two sockets of one address, which become the server's, until
 // Close. An address that it answers at already is an error.
-func (s *Server) Listen(udp *net.UDPConn, tcp net.Listener) error {
+func (s *Server) Serve(udp *net.UDPConn, tcp net.Listener) error {
 	at := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	e := &endpoint{udp, s.tcp(tcp)}
 	s.mu.Lock()

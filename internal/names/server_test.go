@@ -62,11 +62,11 @@ func serving(t *testing.T, b Book, upstream ...string) *Server {
 	s.Set(b)
 	for _, at := range b.Gateways() {
 		at := at
-		udp, tcp, err := Open(context.Background(), at)
+		udp, tcp, err := open(context.Background(), at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Listen(udp, tcp); err != nil {
+		if err := s.Serve(udp, tcp); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close(at) })
@@ -202,7 +202,7 @@ func (u *answering) names() string {
 func upstreamAt(t *testing.T, at string) *answering {
 	t.Helper()
 	u := new(answering)
-	udp, tcp, err := Open(context.Background(), b53(at))
+	udp, tcp, err := open(context.Background(), b53(at))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestNoLeak(t *testing.T) {
 func TestSilentUpstream(t *testing.T) {
 	t.Parallel()
 	hosttest.Run(t, func(t *testing.T) {
-		silent, _, err := Open(context.Background(), b53(upstream))
+		silent, _, err := open(context.Background(), b53(upstream))
 		if err != nil {
 			t.Fatal(err)
 		}

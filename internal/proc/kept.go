@@ -33,6 +33,10 @@ func Kept() ([]string, error) {
 // ListKept are the records of a process of cnet's own.
 func ListKept(name string) ([]Process, error) { return List(kept(name)) }
 
+// Host is the number of the network namespace of this program's main thread, by
+// which its processes are told from those of other hosts on the machine.
+func Host() string { return strconv.FormatUint(netns("/proc/self/ns/net"), 10) }
+
 // StartKept starts this program anew, in a session of its own and with a log, to
 // run as a process of cnet's own. files are its own from the third on. It records
 // itself, by [RecordKept].
@@ -79,39 +83,40 @@ func ForgetKept(name string) error {
 	return errors.Join(err, forget(kept(name), list))
 }
 
-// EndLost ends the processes of cnet's own of a name, in this network namespace,
-// that have no record: somebody removed cnet's files.
-func EndLost(ctx context.Context, name string) error {
-	here, word := netns("/proc/thread-self/ns/net"), "cnet\x00keep\x00"+name+"\x00"
+// EndLost ends the processes of cnet's own, of this host, by whose names none is
+// to run: somebody removed cnet's files. Those of a child end with their parents.
+func EndLost(ctx context.Context, lost func(name string) bool) error {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return err
 	}
-	var lost []pidfd
+	var found []pidfd
 	defer func() {
-		for _, fd := range lost {
+		for _, fd := range found {
 			unix.Close(int(fd))
 		}
 	}()
+	host := Host()
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if string(line) != word || netns(fmt.Sprintf("/proc/%d/ns/net", pid)) != here {
+		w := strings.Split(string(line), "\x00")
+		if len(w) != 6 || w[0] != "cnet" || w[1] != "keep" || w[3] != "--of" || w[4] != host || !lost(w[2]) {
 			continue
 		}
 		if fd, ok := hold(pid, func(stat) bool { return true }); ok {
-			lost = append(lost, fd)
+			found = append(found, fd)
 		}
 	}
-	left, err := end(ctx, lost)
+	left, err := end(ctx, found)
 	if err == nil && len(left) > 0 {
-		err = errors.New("it does not end")
+		err = errors.New("they do not end")
 	}
 	if err != nil {
-		return fmt.Errorf("end %s: %w", name, err)
+		return fmt.Errorf("end processes that were lost: %w", err)
 	}
 	return nil
 }

@@ -221,6 +221,11 @@ func (t *Topology) applyContainers(list []Container, before *Topology, h Host) e
 		} else if old, err := before.Container(c.Name); err == nil {
 			k.Nameservers, k.Search = old.Nameservers, old.Search
 		}
+		if c.Sidecar != nil {
+			if err := t.Attach(c.Name, *c.Sidecar); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -181,6 +181,8 @@ func (c checker) container(i int, k Container) error {
 		return fmt.Errorf("it has %d default routes", leads)
 	case len(k.Publish) > 0 && len(k.Networks) == 0:
 		return fmt.Errorf("it has published ports and is not connected to a network")
+	case k.Sidecar != nil:
+		return k.admitsSidecar(*k.Sidecar)
 	}
 	return nil
 }
@@ -190,8 +192,8 @@ func (c checker) share(k Container) error {
 	if k.Share == "" {
 		return c.stack(k)
 	}
-	if len(k.Networks)+len(k.Publish) > 0 || k.Netns != "" || k.Stack != "" {
-		return fmt.Errorf("it shares a stack and has networks, ports or a namespace of its own")
+	if len(k.Networks)+len(k.Publish) > 0 || k.Netns != "" || k.Stack != "" || k.Sidecar != nil {
+		return fmt.Errorf("it shares a stack and has networks, ports, a sidecar or a namespace of its own")
 	}
 	holder, err := c.topo.Container(k.Share)
 	if err == nil && holder.Share != "" {

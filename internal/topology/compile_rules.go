@@ -75,6 +75,9 @@ func (c *compiler) rules(containers []Container, ipv6 bool) {
 				c.portRules(k, n, nat.On{Backend: n.Firewall, IPv6: ipv6})
 			}
 		}
+		if k.Sidecar != nil && len(k.Networks) > 0 && (!ipv6 || c.speaks6(k)) {
+			c.redirects(k, ipv6)
+		}
 		for _, a := range k.Networks {
 			n := c.mustNetwork(a.Network)
 			if c.serving.backs[seat{k.Name, a.Network}].published && (!ipv6 || n.IPv6) {

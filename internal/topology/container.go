@@ -319,7 +319,8 @@ func (c *Container) routes(n *Network, want *bool) (bool, error) {
 	return *want, nil
 }
 
-// Disconnect takes a container's stack off a network. Ports that led there go too.
+// Disconnect takes a container's stack off a network. Ports that led there go too,
+// and with the last network the sidecar.
 func (t *Topology) Disconnect(name, network string) error {
 	c, err := t.Holder(name)
 	if err != nil {
@@ -353,6 +354,9 @@ func (t *Topology) Disconnect(name, network string) error {
 	}
 	if led {
 		t.lead(c)
+	}
+	if len(c.Networks) == 0 {
+		c.Sidecar = nil
 	}
 	t.desert()
 	return nil

@@ -161,7 +161,7 @@ func sameEdge(a, b Network) bool {
 func sameContainer(a, b Container) bool {
 	return a.Name == b.Name && a.Netns == b.Netns && a.NetnsID == b.NetnsID && a.NetnsBoot == b.NetnsBoot &&
 		a.Share == b.Share && a.Stack == b.Stack && maps.Equal(a.Labels, b.Labels) && slices.Equal(a.Nameservers, b.Nameservers) && slices.Equal(a.Search, b.Search) &&
-		slices.EqualFunc(a.Networks, b.Networks, sameAttachment) && slices.Equal(a.Publish, b.Publish)
+		slices.EqualFunc(a.Networks, b.Networks, sameAttachment) && slices.Equal(a.Publish, b.Publish) && reflect.DeepEqual(a.Sidecar, b.Sidecar)
 }
 
 func sameAttachment(a, b Attachment) bool {

@@ -84,7 +84,7 @@ func (c *Container) hold(old Container) {
 		c.Stack = ""
 	}
 	c.Netns, c.NetnsID, c.NetnsBoot = old.Netns, old.NetnsID, old.NetnsBoot
-	c.Networks, c.Publish = old.Networks, old.Publish
+	c.Networks, c.Publish, c.Sidecar = old.Networks, old.Publish, old.Sidecar
 }
 
 // pods splits the containers of a file into those that hold a stack and those that

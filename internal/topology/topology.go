@@ -93,6 +93,8 @@ type Container struct {
 	Labels   map[string]string `json:"labels,omitempty" yaml:"labels"`
 	Networks []Attachment      `json:"networks,omitempty" yaml:"networks"`
 	Publish  []Port            `json:"publish,omitempty" yaml:"publish"`
+	// Sidecar is the proxy in the container's stack; nil for none.
+	Sidecar *Sidecar `json:"sidecar,omitempty" yaml:"sidecar"`
 }
 
 // Attachment is a container's place in a network.

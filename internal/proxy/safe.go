@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// maxKept is the longest body of a request that is kept to be sent again, in bytes.
+const maxKept = 64 << 10
+
+// unreached is an error before anything was sent: nobody has seen the request.
+type unreached struct{ err error }
+
+func (e *unreached) Error() string { return e.err.Error() }
+func (e *unreached) Unwrap() error { return e.err }
+
+// Unreached marks an error of a dialer: who was called has seen nothing.
+func Unreached(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &unreached{err}
+}
+
+// repeatable reports whether a request may be done twice: its method says so (RFC
+// 9110, 9.2.2), or its sender does, by an Idempotency-Key.
+func repeatable(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return r.Header.Get("Upgrade") == ""
+	}
+	return r.Header.Get("Idempotency-Key") != ""
+}
+
+// again reports whether a try that ended so may be followed by another. An answer
+// of 500 counts as failed: it is what a server says that broke down over a request.
+// 501 and others say that it would break down again.
+func again(r *http.Request, res *http.Response, err error) bool {
+	var nobody *unreached
+	switch {
+	case errors.As(err, &nobody):
+		return true
+	case err != nil:
+		return repeatable(r)
+	}
+	return Failed(res.StatusCode) && repeatable(r)
+}
+
+// Failed reports whether a status says that the server failed, not the client.
+func Failed(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// body is the body of a request, to be sent once or more often. To close it is for
+// the server that read the request.
+type body struct {
+	kept  []byte
+	rest  io.Reader // what did not fit; nil if all is kept
+	whole io.Reader // not read at all, for who sends once
+}
+
+// keepBody reads as much of a body as may be kept, where the request may be repeated.
+func keepBody(r *http.Request) (*body, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return &body{}, nil
+	}
+	if !repeatable(r) || r.ContentLength > maxKept {
+		return &body{whole: r.Body}, nil
+	}
+	kept, err := io.ReadAll(io.LimitReader(r.Body, maxKept+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(kept) > maxKept {
+		return &body{kept: kept, rest: r.Body}, nil
+	}
+	return &body{kept: kept}, nil
+}
+
+// once reports whether the body can be sent once only.
+func (b *body) once() bool { return b.rest != nil || b.whole != nil }
+
+// reader is the body for a try.
+func (b *body) reader() io.ReadCloser {
+	switch {
+	case b.whole != nil:
+		return io.NopCloser(b.whole)
+	case b.rest != nil:
+		return io.NopCloser(io.MultiReader(bytes.NewReader(b.kept), b.rest))
+	case b.kept != nil:
+		return io.NopCloser(bytes.NewReader(b.kept))
+	}
+	return http.NoBody
+}

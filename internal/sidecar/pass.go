@@ -1,0 +1,63 @@
+package sidecar
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"github.com/cnetlab/cnet/internal/proxy"
+)
+
+// pass leads a connection on byte for byte. Where nobody is reached at the first
+// backend of a service, the next is called. A client whose server does not answer
+// is reset, which it hears as ECONNRESET: its connect has succeeded already.
+func (p *Proxy) pass(c *client) {
+	defer c.Close()
+	p.meter.tcp.Inc()
+	s := p.state.Load()
+	up, err := p.reach(s, c)
+	if err != nil {
+		p.meter.lost.Inc()
+		_ = c.SetLinger(0)
+		return
+	}
+	defer up.Close()
+	defer context.AfterFunc(p.ctx, func() { c.Close(); up.Close() })()
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		n, _ := io.Copy(c.TCPConn, up.TCPConn)
+		p.meter.received.Add(int(n))
+		_ = c.CloseWrite()
+	}()
+	n, _ := c.r.WriteTo(up.TCPConn)
+	p.meter.sent.Add(int(n))
+	_ = up.CloseWrite()
+	<-back
+}
+
+// reach calls who is to answer a connection.
+func (p *Proxy) reach(s *state, c *client) (*noted, error) {
+	choose := s.choice(c.to)
+	var tried []proxy.Backend
+	for n := 0; ; n++ {
+		b, err := choose(tried)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(p.ctx, max(s.config.Timeout, time.Second))
+		up, err := p.dial(ctx, "tcp", b.At.String())
+		cancel()
+		p.circuit.End(b.At, err == nil)
+		if err == nil {
+			return up.(*noted), nil
+		}
+		tried = append(tried, b)
+		if n >= s.config.Retries {
+			return nil, err
+		}
+	}
+}
+
+var _ net.Conn = (*noted)(nil)
