@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -31,14 +32,17 @@ func sidecarOf(name string) (k kept, ok bool) {
 		},
 		of: func(t topology.Topology) (any, []netip.AddrPort) {
 			k := t.Holding(stack)
-			if k == nil || k.Sidecar == nil {
+			if k == nil || k.Sidecar == nil || k.Sidecar.Ends {
 				return nil, nil
 			}
 			return sidecar.Of(t, *k), sidecar.At(t, *k)
 		},
 		say:  fmt.Sprintf("A process of cnet is the proxy of container %s (%s).", stack, name),
 		why:  "What the container calls is led to it: nobody would be reached.",
-		last: func(t topology.Topology) bool { return t.Holding(stack) != nil },
+		last: func(t topology.Topology) bool {
+			k := t.Holding(stack)
+			return k != nil && k.Sidecar != nil && k.Sidecar.Ends
+		},
 	}, true
 }
 
@@ -122,12 +126,34 @@ the proxy when the connections that go through it have ended, at the latest afte
 			if a.grace <= 0 {
 				return fail.New(fail.Usage, "--drain "+a.grace.String(), "it must be longer than 0").Try("--drain 5s")
 			}
+			if err := a.endSidecar(c.Context(), args[0]); err != nil {
+				return err
+			}
 			return a.change(c, func(t *topology.Topology, _ topology.Host) error { return t.Detach(args[0]) })
 		},
 	}
 	a.changeFlags(c)
 	c.Flags().DurationVar(&a.grace, "drain", defaultGrace, "how long open connections may go on")
 	return c
+}
+
+// endSidecar has a sidecar be given no more connections, and waits until those it
+// has have ended. Cut off here, the sidecar has ended and is still there: to detach
+// it again takes it away.
+func (a *app) endSidecar(ctx context.Context, name string) error {
+	t, err := a.engine().Topology()
+	if err != nil || a.dryRun {
+		return err
+	}
+	k, err := t.Holder(name)
+	if err != nil || k.Sidecar == nil {
+		return err
+	}
+	ch, err := a.engine().Change(ctx, typed(), func(t *topology.Topology, _ topology.Host) error { return t.EndSidecar(name) })
+	if err != nil {
+		return err
+	}
+	return a.settle(ctx, ch.After)
 }
 
 // sidecarRow is a sidecar as list and status show it.
@@ -176,11 +202,14 @@ func newSidecarListCmd(a *app) *cobra.Command {
 }
 
 func (r sidecarRow) words() []string {
-	takes, state := "out", "ended"
+	takes, state := "out", "dead"
 	if r.Sidecar.Inbound {
 		takes = "out, in"
 	}
-	if r.Running {
+	switch {
+	case r.Sidecar.Ends:
+		state = "ends"
+	case r.Running:
 		state = "running"
 	}
 	return []string{r.Container, strconv.Itoa(r.Sidecar.Retries), r.Sidecar.Timeout, orDash(r.Sidecar.Circuit), takes, state}

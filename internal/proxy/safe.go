@@ -24,6 +24,21 @@ func Unreached(err error) error {
 	return &unreached{err}
 }
 
+// IsUnreached reports whether an error is of a dialer.
+func IsUnreached(err error) bool {
+	var nobody *unreached
+	return errors.As(err, &nobody)
+}
+
+// final is an error after which nothing is tried again.
+type final struct{ err error }
+
+func (e *final) Error() string { return e.err.Error() }
+func (e *final) Unwrap() error { return e.err }
+
+// Final marks an error that another try would meet again.
+func Final(err error) error { return &final{err} }
+
 // repeatable reports whether a request may be done twice: its method says so (RFC
 // 9110, 9.2.2), or its sender does, by an Idempotency-Key.
 func repeatable(r *http.Request) bool {
@@ -38,9 +53,11 @@ func repeatable(r *http.Request) bool {
 // of 500 counts as failed: it is what a server says that broke down over a request.
 // 501 and others say that it would break down again.
 func again(r *http.Request, res *http.Response, err error) bool {
-	var nobody *unreached
+	var last *final
 	switch {
-	case errors.As(err, &nobody):
+	case errors.As(err, &last):
+		return false
+	case IsUnreached(err):
 		return true
 	case err != nil:
 		return repeatable(r)

@@ -77,8 +77,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		last, err = t.try(r, b, n, kept)
 		tried = append(tried, b)
-		var nobody *unreached
-		spent := kept.once() && !errors.As(err, &nobody) // the body is on its way
+		spent := kept.once() && !IsUnreached(err) // the body is on its way
 		if n >= t.Retries || spent || !again(r, last, err) || !t.pause(r.Context(), n) || !t.Budget.Retry() {
 			return last, err
 		}

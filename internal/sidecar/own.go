@@ -5,6 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+
+	"github.com/cnetlab/cnet/internal/proxy"
 )
 
 // errLoop is the error of a connection that came back to its own proxy.
@@ -14,25 +17,31 @@ var errLoop = errors.New("the connection came back to the proxy that made it: no
 // it made, and those that it was given. One that is both came back. Whichever end
 // learns of it second tells, before a byte was sent.
 type own struct {
-	mu          sync.Mutex
-	made, given map[netip.AddrPort]bool
+	mu    sync.Mutex
+	made  map[netip.AddrPort]*noted
+	given map[netip.AddrPort]bool
 }
 
 func newOwn() *own {
-	return &own{made: make(map[netip.AddrPort]bool), given: make(map[netip.AddrPort]bool)}
+	return &own{made: make(map[netip.AddrPort]*noted), given: make(map[netip.AddrPort]bool)}
 }
 
-// make notes a connection that the proxy made, until it is closed.
-func (o *own) makes(c net.Conn) (net.Conn, error) {
+// makes notes a connection that the proxy made, until it is closed.
+func (o *own) makes(c *net.TCPConn) (*noted, error) {
 	at := word(c.LocalAddr())
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.given[at] {
 		c.Close()
-		return nil, errLoop
+		return nil, proxy.Final(errLoop)
 	}
-	o.made[at] = true
-	return &noted{c.(*net.TCPConn), sync.OnceFunc(func() { o.forget(o.made, at) })}, nil
+	n := &noted{TCPConn: c, forget: func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.made, at)
+	}}
+	o.made[at] = n
+	return n, nil
 }
 
 // isGiven notes a connection that came, and returns what forgets it.
@@ -40,26 +49,45 @@ func (o *own) isGiven(c net.Conn) (forget func(), err error) {
 	at := word(c.RemoteAddr())
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.made[at] {
+	if n := o.made[at]; n != nil {
+		n.back.Store(true)
 		return nil, errLoop
 	}
 	o.given[at] = true
-	return func() { o.forget(o.given, at) }, nil
-}
-
-func (o *own) forget(from map[netip.AddrPort]bool, at netip.AddrPort) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(from, at)
+	return sync.OnceFunc(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.given, at)
+	}), nil
 }
 
 // noted is a connection that the proxy made.
 type noted struct {
 	*net.TCPConn
 	forget func()
+	once   sync.Once
+	back   atomic.Bool // it came back
+}
+
+func (n *noted) Read(b []byte) (int, error) {
+	m, err := n.TCPConn.Read(b)
+	return m, n.told(err)
+}
+
+func (n *noted) Write(b []byte) (int, error) {
+	m, err := n.TCPConn.Write(b)
+	return m, n.told(err)
+}
+
+// told is err, or what is behind it.
+func (n *noted) told(err error) error {
+	if err != nil && n.back.Load() {
+		return proxy.Final(errLoop)
+	}
+	return err
 }
 
 func (n *noted) Close() error {
-	n.forget()
+	n.once.Do(n.forget)
 	return n.TCPConn.Close()
 }

@@ -3,7 +3,6 @@ package sidecar
 import (
 	"context"
 	"io"
-	"net"
 	"time"
 
 	"github.com/cnetlab/cnet/internal/proxy"
@@ -29,6 +28,11 @@ func (p *Proxy) pass(c *client) {
 		defer close(back)
 		n, _ := io.Copy(c.TCPConn, up.TCPConn)
 		p.meter.received.Add(int(n))
+		if up.back.Load() {
+			_ = c.SetLinger(0)
+			c.Close()
+			return
+		}
 		_ = c.CloseWrite()
 	}()
 	n, _ := c.r.WriteTo(up.TCPConn)
@@ -54,10 +58,8 @@ func (p *Proxy) reach(s *state, c *client) (*noted, error) {
 			return up.(*noted), nil
 		}
 		tried = append(tried, b)
-		if n >= s.config.Retries {
+		if n >= s.config.Retries || !proxy.IsUnreached(err) {
 			return nil, err
 		}
 	}
 }
-
-var _ net.Conn = (*noted)(nil)

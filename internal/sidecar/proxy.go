@@ -101,7 +101,7 @@ func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
 		tcp.Close()
 		return
 	}
-	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), forget: sync.OnceFunc(forget)}
+	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), forget: forget}
 	if c.to, err = p.Original(tcp); err != nil {
 		p.meter.lost.Inc()
 		c.Close()
@@ -132,7 +132,7 @@ func (p *Proxy) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, proxy.Unreached(err)
 	}
-	n, err := p.own.makes(c)
+	n, err := p.own.makes(c.(*net.TCPConn))
 	if err != nil {
 		p.meter.loops.Inc()
 		return nil, err

@@ -197,7 +197,11 @@ func (t Topology) Text() ([]byte, error) { return YAML(t.portable()) }
 func (t Topology) portable() Topology {
 	t = t.Clone()
 	for i := range t.Containers {
-		t.Containers[i].NetnsID, t.Containers[i].NetnsBoot = 0, ""
+		k := &t.Containers[i]
+		k.NetnsID, k.NetnsBoot = 0, ""
+		if k.Sidecar != nil && k.Sidecar.Ends { // as its connections do, which are not of the file
+			k.Sidecar = nil
+		}
 	}
 	for i := range t.Services {
 		t.Services[i].Ready = nil

@@ -20,6 +20,8 @@ type Sidecar struct {
 	Circuit string `json:"circuit,omitempty" yaml:"circuit"`
 	// Inbound has it take the connections that come to the container, too.
 	Inbound bool `json:"inbound,omitempty" yaml:"inbound"`
+	// Ends: it is given no new connections, and goes when those it has have ended.
+	Ends bool `json:"ends,omitempty" yaml:"ends"`
 }
 
 // The ports of a sidecar's proxy in its namespace.
@@ -43,6 +45,17 @@ func (t *Topology) Attach(name string, s Sidecar) error {
 	}
 	k.Sidecar = &s
 	return nil
+}
+
+// EndSidecar has a container's sidecar be given no more connections.
+func (t *Topology) EndSidecar(name string) error {
+	k, err := t.Holder(name)
+	if err == nil && k.Sidecar != nil {
+		s := *k.Sidecar
+		s.Ends = true
+		k.Sidecar = &s
+	}
+	return err
 }
 
 // Detach takes the sidecar out of a container's stack.
@@ -108,7 +121,7 @@ func (c *compiler) redirects(k Container, ipv6 bool) {
 			continue
 		}
 		r.On = nat.On{Backend: n.Firewall, IPv6: ipv6, Netns: k.netns()}
-		r.Container = k.StackName()
+		r.Container, r.Ends = k.StackName(), k.Sidecar.Ends
 		c.add("container "+k.Name, nat.Redirects(r)...)
 	}
 }

@@ -91,6 +91,9 @@ func mendCommands(rules []Rule) (cmds []fact.Command) {
 		add := makeLines([]Rule{r})[0].command(r.IPv6)
 		if r.isChain() {
 			add.MayFail = true // it is there
+			if r.Netns != "" { // with rules of others, maybe
+				cmds, add = append(cmds, add), line{r.Table, []string{"-F", r.Chain}}.command(r.IPv6)
+			}
 		} else {
 			del := breakLines([]Rule{r})[0].command(r.IPv6)
 			cmds = append(cmds, fact.Cmd("sh", "-c", "while "+del.String()+" 2> /dev/null; do :; done"))

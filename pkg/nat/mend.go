@@ -76,7 +76,7 @@ func (s snapshot) count(r Rule) int {
 }
 
 // muddled are the chains, as rules, that a fact makes and fills alone, where
-// what is in them is not in the order of its rules.
+// what is in them is not in the order of its rules, or in a container not they alone.
 func (s snapshot) muddled(rules []Rule) (chains []Rule) {
 	for _, chain := range rules {
 		if !chain.isChain() {
@@ -94,9 +94,11 @@ func (s snapshot) muddled(rules []Rule) (chains []Rule) {
 		for _, r := range s.tables[chain.Table][chain.Chain] {
 			got = append(got, plain(r.Args))
 		}
-		got = slices.DeleteFunc(got, func(g []string) bool {
-			return !slices.ContainsFunc(want, func(w []string) bool { return slices.Equal(w, g) })
-		})
+		if chain.Netns == "" { // in a container's tables nobody looks for strays
+			got = slices.DeleteFunc(got, func(g []string) bool {
+				return !slices.ContainsFunc(want, func(w []string) bool { return slices.Equal(w, g) })
+			})
+		}
 		if len(got) > 0 && !slices.EqualFunc(want, got, slices.Equal[[]string]) {
 			chains = append(chains, chain)
 		}

@@ -19,6 +19,7 @@ func (nftBackend) mend(ctx context.Context, v value) error {
 		if err != nil {
 			return err
 		}
+		state.alone = v.on().Netns != ""
 		changes, err := state.mending(objects)
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.Key(), err)

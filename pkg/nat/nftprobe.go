@@ -19,6 +19,7 @@ func (nftBackend) probe(ctx context.Context, v value) (fact.Truth, error) {
 	if err != nil {
 		return fact.Truth{}, err
 	}
+	state.alone = v.on().Netns != ""
 	var missing []nftObject
 	var faults []string
 	for _, o := range objects {
@@ -129,8 +130,8 @@ func (s *nftState) fault(o nftObject) error {
 // dormant is the flag NFT_TABLE_F_DORMANT.
 const dormant = 1
 
-// fills reports whether the rules among objects stand in a chain, once each and
-// in order, whatever else does.
+// fills reports whether the rules among objects stand in a chain, once each and in
+// order, whatever else does; or else alone.
 func (s *nftState) fills(c nftChain, objects []nftObject) bool {
 	var want, got []string
 	for _, o := range objects {
@@ -139,7 +140,7 @@ func (s *nftState) fills(c nftChain, objects []nftObject) bool {
 		}
 	}
 	for _, r := range s.chains[c.name].rules {
-		if slices.Contains(want, r.identity()) {
+		if s.alone || slices.Contains(want, r.identity()) {
 			got = append(got, r.identity())
 		}
 	}

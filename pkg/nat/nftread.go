@@ -17,6 +17,7 @@ type nftState struct {
 	flags  uint32 // "dormant" is one: the table does nothing
 	chains map[string]*nftChainState
 	sets   map[string]*nftSetState
+	alone  bool // nobody looks for strays: a chain has its own rules alone
 }
 
 type nftChainState struct {

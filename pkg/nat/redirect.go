@@ -29,13 +29,14 @@ const (
 //	ip netns exec web iptables -t nat -N CNET-REDIRECT
 //	ip netns exec web iptables -t nat -A CNET-REDIRECT -p tcp -m mark --mark 0x636e6574 -j RETURN
 //	ip netns exec web iptables -t nat -A CNET-REDIRECT -o lo -j RETURN
-//	ip netns exec web iptables -t nat -A CNET-REDIRECT -p tcp -m mark ! --mark 0x636e6574 -j REDIRECT --to-ports 15001
+//	ip netns exec web iptables -t nat -A CNET-REDIRECT -p tcp --syn -m mark ! --mark 0x636e6574 -j REDIRECT --to-ports 15001
 //	ip netns exec web iptables -t nat -I OUTPUT 1 -p tcp -j CNET-REDIRECT
 //
 // The proxy marks what it sends itself, or it would call itself for ever. That is
 // asked twice: the first rule counts what is the proxy's own, and the last would
 // spare it even if the first were deleted. What stays inside the container goes
-// by no proxy. The proxy asks the kernel where a connection was to go
+// by no proxy, and neither do connections that are open: to a kernel that has just
+// begun to track, their next packet looks like a first (nf_conntrack_tcp_loose). The proxy asks the kernel where a connection was to go
 // (SO_ORIGINAL_DST, linux/netfilter_ipv4.h).
 //
 // Source: iptables-extensions(8) (REDIRECT, mark), nft(8).
@@ -44,6 +45,10 @@ type Redirect struct {
 	Container string `json:"container"`
 	Inbound   bool   `json:"inbound,omitempty"`
 	Port      uint16 `json:"port"` // of the proxy
+	// Ends: new connections are led there no more; those that were go on. The kernel
+	// tracks connections in a namespace only while a rule asks for it: without one it
+	// would forget who was led where, and both ends would wait in vain.
+	Ends bool `json:"ends,omitempty"`
 }
 
 // Redirects are the facts that lead a container's connections to a proxy, in the
@@ -75,6 +80,9 @@ func (r Redirect) Needs() []fact.Key {
 
 // Say names the proxy.
 func (r Redirect) Say() string {
+	if r.Ends {
+		return fmt.Sprintf("%s connections of %s (%s) that were led to its proxy go on, and new ones are not led there.", r.family(), r.Container, r.direction())
+	}
 	if r.Inbound {
 		return fmt.Sprintf("%s connections that come to %s are led to the proxy at its port %d.", r.family(), r.Container, r.Port)
 	}
@@ -83,6 +91,9 @@ func (r Redirect) Say() string {
 
 // Why is what the container would do without.
 func (r Redirect) Why() string {
+	if r.Ends {
+		return "The kernel would track connections no more, and those to the proxy would be lost."
+	}
 	if r.Inbound {
 		return "The container's server would be called directly, past its proxy."
 	}
@@ -115,31 +126,55 @@ func (r Redirect) iptables() []Rule {
 		r.chain("nat", chain),
 		r.rule("nat", chain, "-p tcp -m mark "+mark, note+" own", "RETURN"),
 		r.rule("nat", chain, inside, "", "RETURN"),
-		r.rule("nat", chain, "-p tcp -m mark ! "+mark, note, fmt.Sprintf("REDIRECT --to-ports %d", r.Port)),
+		r.taking(chain, "-p tcp --tcp-flags FIN,SYN,RST,ACK SYN -m mark ! "+mark, note),
 		r.rule("nat", from, words, "cnet", chain).first(),
 	}
+}
+
+// taking is the rule that leads to the proxy; or, at the end, one that only has the
+// kernel go on tracking: this table sees no connection but new ones.
+func (r Redirect) taking(chain, words, note string) Rule {
+	if r.Ends {
+		return r.rule("nat", chain, "-m conntrack --ctstate RELATED,ESTABLISHED", note, "RETURN")
+	}
+	return r.rule("nat", chain, words, note, fmt.Sprintf("REDIRECT --to-ports %d", r.Port))
 }
 
 func (r Redirect) nftables() []nftObject {
 	name, note := r.named("redirect-"+r.direction()), "cnet "+r.Container
 	chain := nftChain{name, "nat", unix.NF_INET_LOCAL_OUT, nftPublish, "hook output priority -110"}
 	inside := link(expr.MetaKeyOIFNAME, expr.CmpOpEq, "lo")
-	to := []nftPart{r.only(), tcp(), marked(expr.CmpOpNeq)}
+	to := []nftPart{r.only(), syn(), marked(expr.CmpOpNeq)}
 	if r.Inbound {
 		chain = nftChain{name, "nat", unix.NF_INET_PRE_ROUTING, nftPublish, "hook prerouting priority dstnat - 10"}
 		inside = link(expr.MetaKeyIIFNAME, expr.CmpOpEq, "lo")
 		to = append(to, fibLocal())
 	}
+	to = append(to, counted(), redirect(r.Port))
+	if r.Ends {
+		to = []nftPart{knownState(), leave()}
+	}
 	return []nftObject{
 		chain,
 		nftRule{name, []nftPart{r.only(), tcp(), marked(expr.CmpOpEq), counted(), leave()}, note + " own"},
 		nftRule{name, []nftPart{inside, leave()}, ""},
-		nftRule{name, append(to, counted(), redirect(r.Port)), note},
+		nftRule{name, to, note},
 	}
 }
 
 func tcp() nftPart {
 	return nftPart{"meta l4proto tcp", []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: first}, equals(expr.CmpOpEq, []byte{unix.IPPROTO_TCP})}}
+}
+
+// syn asks for the packet that opens a connection.
+func syn() nftPart {
+	const finSynRstAck, syn = 0x17, 0x02
+	return nftPart{"tcp flags & (fin | syn | rst | ack) == syn", []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: first}, equals(expr.CmpOpEq, []byte{unix.IPPROTO_TCP}),
+		&expr.Payload{Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1, DestRegister: first},
+		&expr.Bitwise{SourceRegister: first, DestRegister: first, Len: 1, Mask: []byte{finSynRstAck}, Xor: []byte{0}},
+		equals(expr.CmpOpEq, []byte{syn}),
+	}}
 }
 
 // marked asks for the proxy's own mark.

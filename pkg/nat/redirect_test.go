@@ -43,6 +43,15 @@ func TestNftRedirectTwoWorlds(t *testing.T) {
 func redirectTwoWorlds(t *testing.T, backend string) {
 	home, facts := redirecting(backend)
 	hosttest.TwoWorlds(t, append(home, facts...)...)
+	ends := append([]fact.Fact{}, home...)
+	for _, f := range facts {
+		if r, ok := f.(nat.Redirect); ok {
+			r.Ends = true
+			f = r
+		}
+		ends = append(ends, f)
+	}
+	hosttest.TwoWorlds(t, ends...)
 	ctx := context.Background()
 	for _, f := range append(home, facts...) {
 		must(t, f.Make(ctx))
@@ -50,6 +59,7 @@ func redirectTwoWorlds(t *testing.T, backend string) {
 	for _, f := range facts {
 		if spoil := spoilRedirect(f); spoil != "" {
 			hosttest.TwoMends(t, f, spoil)
+			hosttest.TwoMends(t, f, loopAll(f))
 		}
 	}
 	hosttest.Sh(t, "ip netns delete web")
@@ -75,6 +85,19 @@ func spoilRedirect(f fact.Fact) string {
 	}
 	name := map[bool]string{false: "redirect-out", true: "redirect-in"}[r.Inbound] + map[bool]string{false: "4", true: "6"}[r.IPv6]
 	return fmt.Sprintf(`ip netns exec web sh -ec 'nft delete rule inet cnet %[1]s handle $(nft -a list chain inet cnet %[1]s | sed -n "/own/s/.*handle //p")'`, name)
+}
+
+// loopAll has a rule of somebody's lead all to the proxy, its own connections too.
+func loopAll(f fact.Fact) string {
+	r := f.(nat.Redirect)
+	for _, c := range f.Commands(fact.Make) {
+		if words := c.String(); strings.Contains(words, "REDIRECT --to") {
+			program, rest, _ := strings.Cut(words, " -A ")
+			return program + " -I " + strings.Fields(rest)[0] + " 1 -p tcp -j REDIRECT --to-ports 15001"
+		}
+	}
+	return fmt.Sprintf("ip netns exec web nft insert rule inet cnet redirect-%s%s meta l4proto tcp redirect to :15001",
+		map[bool]string{false: "out", true: "in"}[r.Inbound], map[bool]string{false: "4", true: "6"}[r.IPv6])
 }
 
 // What a container calls arrives at the proxy; what the proxy calls does not, even

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +24,7 @@ func kept(t *testing.T) (parents, children []string) {
 		b, _ := os.ReadFile(file)
 		pid := filepath.Base(filepath.Dir(file))
 		switch words := strings.Split(strings.TrimRight(string(b), "\x00"), "\x00"); {
-		case len(words) > 3 && words[1] == "keep":
+		case len(words) > 2 && words[1] == "keep" && slices.Contains(words, "--child"):
 			children = append(children, pid)
 		case len(words) > 2 && words[1] == "keep":
 			parents = append(parents, pid)
