@@ -37,8 +37,8 @@ func sidecarOf(name string) (k kept, ok bool) {
 			}
 			return sidecar.Of(t, *k), sidecar.At(t, *k)
 		},
-		say:  fmt.Sprintf("A process of cnet is the proxy of container %s (%s).", stack, name),
-		why:  "What the container calls is led to it: nobody would be reached.",
+		say: fmt.Sprintf("A process of cnet is the proxy of container %s (%s).", stack, name),
+		why: "What the container calls is led to it: nobody would be reached.",
 		last: func(t topology.Topology) bool {
 			k := t.Holding(stack)
 			return k != nil && k.Sidecar != nil && k.Sidecar.Ends
