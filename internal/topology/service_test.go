@@ -9,6 +9,7 @@ import (
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
 )
 
 // shop is a topology with a network, five containers on it and a service.
@@ -228,6 +229,25 @@ func TestServicesAreOneChange(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestEndpointsOfUDP has one of two backends not ready: its clients, who would not
+// notice, are to go elsewhere, by whichever port they came.
+func TestEndpointsOfUDP(t *testing.T) {
+	topo := shop(t, func(s *Service) {
+		s.Ports, s.Publish = append(s.Ports, ServicePort{53, 53, "udp"}), []Port{port(t, "203.0.113.2:5300:53/udp")}
+		s.Check, s.Ready = &Check{Kind: CheckTCP}, []string{"c1", "c3"}
+	})
+	var got []string
+	for _, f := range Compile(topo).Facts {
+		if e, ok := f.(nat.Endpoint); ok {
+			got = append(got, fmt.Sprint(e.Proto, " ", e.Container, " ", e.Published))
+		}
+	}
+	want := []string{"tcp c1 []", "tcp c2 []", "tcp c3 []", "tcp c4 []", "tcp c5 []", "udp c1 [{203.0.113.2 5300}]", "udp c3 [{203.0.113.2 5300}]"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
