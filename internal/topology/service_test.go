@@ -66,6 +66,36 @@ func TestShares(t *testing.T) {
 	}
 }
 
+// TestNameOfBackendAndGroup has c1 and c2 in a group that has the name of another
+// backend: the name is the backend's, and counts once.
+func TestNameOfBackendAndGroup(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		set     []Weight
+		weights string
+		shares  string
+	}{
+		{"the backend's", []Weight{{"c5", 10}}, "[c5=10 c1=0 c2=0 v1=0 v2=0]", "c1 0 c2 0 c3 0 c4 0 c5 1"},
+		{"the others by their names", []Weight{{"c2", 1}, {"c5", 1}, {"v2", 2}}, "[c2=1 c5=1 v2=2 c1=0 v1=0]", "c1 0 c2 1 c3 0 c4 2 c5 1"},
+		{"none", nil, "[c1=1 c2=1 v1=1 v2=1 c5=1]", "c1 1 c2 1 c3 1 c4 1 c5 1"},
+	} {
+		topo := shop(t, func(s *Service) { s.Weights = c.set })
+		for _, k := range []string{"c1", "c2", "c5"} {
+			must(t, topo.Label(k, map[string]string{"version": "c5"}, nil))
+		}
+		var shares []string
+		for _, m := range topo.Members(topo.Services[0]) {
+			shares = append(shares, fmt.Sprint(m.Container, " ", m.Weight))
+		}
+		if got := strings.Join(shares, " "); got != c.shares {
+			t.Errorf("%s: shares %s, want %s", c.name, got, c.shares)
+		}
+		if got := fmt.Sprint(topo.Weights(topo.Services[0])); got != c.weights {
+			t.Errorf("%s: weights %s, want %s", c.name, got, c.weights)
+		}
+	}
+}
+
 func TestMembersComeAndGo(t *testing.T) {
 	topo := shop(t, func(s *Service) { s.Backends = []Backend{{"c5", 9000}} })
 	members := func() (names string) {
