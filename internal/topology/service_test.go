@@ -140,6 +140,8 @@ func TestServiceRefusals(t *testing.T) {
 	topo := shop(t, func(s *Service) { s.Publish = []Port{port(t, "8080:80")} })
 	network(t, &topo, NetworkSpec{Name: "vault", Internal: true})
 	container(t, &topo, "lone")
+	container(t, &topo, "aka", "vault")
+	topo.Containers[0].Networks[0].Aliases = []string{"hub"} // aka's
 	add := func(change func(*Service)) func(*Topology) error {
 		return func(t *Topology) error {
 			s := Service{Name: "api", Network: "lab", Ports: []ServicePort{{80, 80, "tcp"}}}
@@ -167,6 +169,16 @@ func TestServiceRefusals(t *testing.T) {
 		{"publishes no port of its own", add(func(s *Service) { s.Publish = []Port{port(t, "9090:81")} }), fail.Usage, "no port 81/tcp"},
 		{"publishes a range", add(func(s *Service) { s.Publish = []Port{port(t, "9090-9091:80-81")} }), fail.Usage, "port by port"},
 		{"published already", add(func(s *Service) { s.Publish = []Port{port(t, "8080:80")} }), fail.Conflict, "service web has published"},
+		{"an alias's name", add(func(s *Service) { s.Name, s.Network = "HUB", "vault" }), fail.Conflict, "container aka has that name as an alias in network vault"},
+		{"moved to an alias's network", func(t *Topology) error {
+			if err := add(func(s *Service) { s.Name = "hub" })(t); err != nil {
+				return err
+			}
+			return t.SetService("hub", plain{}, func(s *Service) error { s.Network = "vault"; return nil })
+		}, fail.Conflict, "container aka has that name as an alias in network vault"},
+		{"an alias of its name", func(t *Topology) error {
+			return t.Connect("lone", AttachSpec{Network: "lab", Aliases: []string{"www", "Web"}})
+		}, fail.Conflict, "service web of network lab has that name"},
 		{"a container publishes it", func(tt *Topology) error { return tt.Published("c1", []Port{port(t, "8080:80")}, plain{}) }, fail.Conflict, "service web has published"},
 		{"published from inside", add(func(s *Service) { s.Network, s.Publish = "vault", []Port{port(t, "9090:80")} }), fail.Conflict, "internal"},
 		{"backend of another network", add(func(s *Service) { s.Backends = []Backend{{"lone", 0}} }), fail.Conflict, "not connected"},
