@@ -61,7 +61,7 @@ func (k kept) lasts(t topology.Topology) bool { return k.last != nil && k.last(t
 
 // kept are the processes that a topology needs, and those that may run from before.
 func (a *app) kept(t topology.Topology) (list []kept, err error) {
-	names := []string{"dns", "agent"}
+	names := []string{"dns", "agent", edgeName}
 	for _, c := range t.Containers {
 		if c.Sidecar != nil {
 			names = append(names, sidecarPrefix+c.StackName())
@@ -94,6 +94,8 @@ func (a *app) keptOf(name string) (k kept, ok bool) {
 			say:  "A process of cnet asks the backends of services whether they can serve (agent).",
 			why:  "A backend that dies would be given connections still, and one that begins would be given none.",
 		}
+	case name == edgeName:
+		k = edgeKept()
 	default:
 		if k, ok = sidecarOf(name); !ok {
 			return k, false

@@ -174,7 +174,7 @@ func commands() []group {
 	return []group{
 		{"build", []entry{
 			{"create", newCreateCmd}, {"delete", newDeleteCmd}, {"connect", newConnectCmd}, {"disconnect", newDisconnectCmd},
-			{"publish", newPublishCmd}, {"unpublish", newUnpublishCmd}, {"network", newNetworkCmd}, {"service", newServiceCmd}, {"sidecar", newSidecarCmd}, {"label", newLabelCmd}, {"apply", newApplyCmd},
+			{"publish", newPublishCmd}, {"unpublish", newUnpublishCmd}, {"network", newNetworkCmd}, {"service", newServiceCmd}, {"sidecar", newSidecarCmd}, {"edge", newEdgeCmd}, {"label", newLabelCmd}, {"apply", newApplyCmd},
 			{"repair", newRepairCmd}, {"up", newUpCmd}, {"down", newDownCmd}, {"reset", newResetCmd},
 		}},
 		{"look", []entry{

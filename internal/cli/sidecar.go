@@ -37,8 +37,8 @@ func sidecarOf(name string) (k kept, ok bool) {
 			}
 			return sidecar.Of(t, *k), sidecar.At(t, *k)
 		},
-		say:  fmt.Sprintf("A process of cnet is the proxy of container %s (%s).", stack, name),
-		why:  "What the container calls is led to it: nobody would be reached.",
+		say: fmt.Sprintf("A process of cnet is the proxy of container %s (%s).", stack, name),
+		why: "What the container calls is led to it: nobody would be reached.",
 		last: func(t topology.Topology) bool {
 			k := t.Holding(stack)
 			return k != nil && k.Sidecar != nil && k.Sidecar.Ends
@@ -114,6 +114,7 @@ func (f sidecarFlags) sidecar() topology.Sidecar {
 }
 
 func newSidecarDetachCmd(a *app) *cobra.Command {
+	var ifExists bool
 	c := &cobra.Command{
 		Use:   "detach NAME",
 		Short: "Take a container's sidecar away",
@@ -126,14 +127,20 @@ the proxy when the connections that go through it have ended, at the latest afte
 			if a.grace <= 0 {
 				return fail.New(fail.Usage, "--drain "+a.grace.String(), "it must be longer than 0").Try("--drain 5s")
 			}
-			if err := a.endSidecar(c.Context(), args[0]); err != nil {
+			if err := a.endSidecar(c.Context(), args[0]); err != nil && !ifExists {
 				return err
 			}
-			return a.change(c, func(t *topology.Topology, _ topology.Host) error { return t.Detach(args[0]) })
+			return a.change(c, func(t *topology.Topology, _ topology.Host) error {
+				if k, err := t.Holder(args[0]); ifExists && (err != nil || k.Sidecar == nil) {
+					return nil
+				}
+				return t.Detach(args[0])
+			})
 		},
 	}
 	a.changeFlags(c)
 	c.Flags().DurationVar(&a.grace, "drain", defaultGrace, "how long open connections may go on")
+	c.Flags().BoolVar(&ifExists, "if-exists", false, "a container without a sidecar is fine")
 	return c
 }
 

@@ -101,6 +101,7 @@ func summary(ch engine.Change) []string {
 	lines = append(lines, deleted("container", d.goneContainers)...)
 	lines = append(lines, deleted("service", d.goneServices)...)
 	lines = append(lines, deleted("network", d.goneNetworks)...)
+	lines = append(lines, ofEdge(ch.Before.Edge, ch.After.Edge)...)
 	if n := len(ch.After.Expect); !slices.EqualFunc(ch.Before.Expect, ch.After.Expect, sameExpectation) && (n > 0 || len(lines) == 0) {
 		lines = append(lines, fmt.Sprintf("%s on file, for cnet verify", count(n, "expectation")))
 	}
@@ -111,6 +112,57 @@ func summary(ch engine.Change) []string {
 		lines[i] = wrap(lines[i], "  ")
 	}
 	return lines
+}
+
+// ofEdge tells of a change to the edge: of it, or of its routes.
+func ofEdge(before, after *topology.Edge) (lines []string) {
+	switch {
+	case reflect.DeepEqual(before, after):
+		return nil
+	case after == nil:
+		return []string{"edge stopped"}
+	case before == nil || !reflect.DeepEqual(before.Listen, after.Listen) || !reflect.DeepEqual(before.TLS, after.TLS) || before.Limits != after.Limits:
+		lines = append(lines, "edge listens at "+strings.Join(append(slices.Clip(after.Listen), after.TLS...), ", "))
+	}
+	if before == nil {
+		before = &topology.Edge{}
+	}
+	for _, r := range after.Routes {
+		if !slices.ContainsFunc(before.Routes, func(o topology.Route) bool { return reflect.DeepEqual(o, r) }) {
+			lines = append(lines, "route "+r.Name()+": "+describeRoute(r))
+		}
+	}
+	for _, o := range before.Routes {
+		if !slices.ContainsFunc(after.Routes, func(r topology.Route) bool { return o.Name() == r.Name() }) {
+			lines = append(lines, "route "+o.Name()+" deleted")
+		}
+	}
+	return lines
+}
+
+// describeRoute tells where a route leads.
+func describeRoute(r topology.Route) string {
+	var words []string
+	for _, u := range r.Rules {
+		kind := "header " + u.Header
+		if u.Cookie != "" {
+			kind = "cookie " + u.Cookie
+		}
+		words = append(words, fmt.Sprintf("%s %s to %s", kind, u.Value, u.Service))
+	}
+	for _, w := range r.To {
+		words = append(words, fmt.Sprintf("%s %d", w.Name, w.Weight))
+	}
+	if r.Sticky != "" {
+		words = append(words, "sticky by "+r.Sticky)
+	}
+	if r.Mirror != nil {
+		words = append(words, fmt.Sprintf("%d%% mirrored to %s", r.Mirror.Weight, r.Mirror.Name))
+	}
+	if r.Failover != "" {
+		words = append(words, "else "+r.Failover)
+	}
+	return strings.Join(words, ", ")
 }
 
 // each tells of things of one kind in a line each, or of many in one line; one
@@ -227,6 +279,9 @@ func describePlaces(c topology.Container) string {
 		for _, p := range c.Publish {
 			words = append(words, "published "+p.String())
 		}
+	}
+	if c.Sidecar != nil {
+		words = append(words, "with a sidecar")
 	}
 	return strings.Join(words, ", ")
 }

@@ -62,8 +62,11 @@ func rank(path string, t topology.Topology) int {
 	if c, err := t.Container(name); err == nil && kind == kinds()[1] && c.Share != "" {
 		return 2
 	}
-	if kind == kinds()[2] {
+	switch kind {
+	case kinds()[2]:
 		return 3
+	case kinds()[3]: // the edge, which names services
+		return 4
 	}
 	return 1
 }
@@ -111,6 +114,9 @@ func objects(s store.Store, t topology.Topology, only topology.Scope) map[string
 		if only.Has("service " + v.Name) {
 			m[s.Object("services", v.Name)] = serviceFile{version, v}
 		}
+	}
+	if t.Edge != nil {
+		m[s.Object("edge", "all")] = edgeFile{version, *t.Edge}
 	}
 	if len(t.Expect) > 0 {
 		m[s.Object("expect", "all")] = expectFile{version, t.Expect}

@@ -43,6 +43,11 @@ type serviceFile struct {
 	Service topology.Service `json:"service"`
 }
 
+type edgeFile struct {
+	Version int           `json:"version"`
+	Edge    topology.Edge `json:"edge"`
+}
+
 // expectFile holds what the user expects of who reaches whom.
 type expectFile struct {
 	Version int                    `json:"version"`
@@ -91,7 +96,7 @@ func (e *Engine) hint(path string, err error) error {
 }
 
 // kinds are the folders of the objects' files.
-func kinds() []string { return []string{"networks", "containers", "services", "expect"} }
+func kinds() []string { return []string{"networks", "containers", "services", "edge", "expect"} }
 
 // readObject adds to t the object that the file at path tells of.
 func readObject(t *topology.Topology, path string, data []byte) error {
@@ -110,6 +115,11 @@ func readObject(t *topology.Topology, path string, data []byte) error {
 		}
 		t.Services = append(t.Services, f.Service)
 		return isNamed(path, f.Service.Name)
+	case "edge":
+		var f edgeFile
+		err := decode(path, data, &f, &f.Version)
+		t.Edge = &f.Edge
+		return err
 	case "expect":
 		var f expectFile
 		err := decode(path, data, &f, &f.Version)

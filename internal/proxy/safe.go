@@ -49,23 +49,9 @@ func repeatable(r *http.Request) bool {
 	return r.Header.Get("Idempotency-Key") != ""
 }
 
-// again reports whether a try that ended so may be followed by another. An answer
-// of 500 counts as failed: it is what a server says that broke down over a request.
-// 501 and others say that it would break down again.
-func again(r *http.Request, res *http.Response, err error) bool {
-	var last *final
-	switch {
-	case errors.As(err, &last):
-		return false
-	case IsUnreached(err):
-		return true
-	case err != nil:
-		return repeatable(r)
-	}
-	return Failed(res.StatusCode) && repeatable(r)
-}
-
-// Failed reports whether a status says that the server failed, not the client.
+// Failed reports whether a status says that the server failed, not the client. 500
+// counts: it is what a server says that broke down over a request. 501 and others
+// say that it would break down again.
 func Failed(status int) bool {
 	switch status {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

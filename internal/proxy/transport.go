@@ -45,6 +45,7 @@ type Transport struct {
 	Timeout  time.Duration // of each try, until its answer begins; 0 is none
 	Budget   *Budget
 	Breakers *Breakers
+	Failed   func(status int) bool    // whether an answer of a status is a failure; nil is [Failed]
 	Seen     func(*http.Request, Try) // told of each try; may be nil
 }
 
@@ -78,10 +79,29 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		last, err = t.try(r, b, n, kept)
 		tried = append(tried, b)
 		spent := kept.once() && !IsUnreached(err) // the body is on its way
-		if n >= t.Retries || spent || !again(r, last, err) || !t.pause(r.Context(), n) || !t.Budget.Retry() {
+		if n >= t.Retries || spent || !t.again(r, last, err) || !t.pause(r.Context(), n) || !t.Budget.Retry() {
 			return last, err
 		}
 	}
+}
+
+// again reports whether a try that ended so may be followed by another.
+func (t *Transport) again(r *http.Request, res *http.Response, err error) bool {
+	var last *final
+	switch {
+	case errors.As(err, &last):
+		return false
+	case IsUnreached(err):
+		return true
+	}
+	return (err != nil || t.failed(res)) && repeatable(r)
+}
+
+func (t *Transport) failed(res *http.Response) bool {
+	if t.Failed != nil {
+		return t.Failed(res.StatusCode)
+	}
+	return Failed(res.StatusCode)
 }
 
 // pause waits a little, by chance, the longer the more tries were made. It reports
@@ -116,7 +136,7 @@ func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Re
 		done.Status, res.Body = res.StatusCode, until(res.Body, func() { cancel(nil) })
 	}
 	if r.Context().Err() == nil || err == nil {
-		t.Breakers.End(b.At, err == nil && !Failed(res.StatusCode))
+		t.Breakers.End(b.At, err == nil && !t.failed(res))
 	}
 	if t.Seen != nil {
 		t.Seen(r, done)

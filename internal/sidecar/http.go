@@ -84,11 +84,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case c.direct:
 		p.page(w, r)
 	default:
-		seen := &answer{ResponseWriter: w}
+		seen := &proxy.Answer{ResponseWriter: w}
 		began := time.Now()
+		defer func() { p.meter.answered(seen.Status, time.Since(began)) }() // also when the client is gone, which panics
 		s := p.state.Load()
 		s.handler.ServeHTTP(seen, proxy.WithChoice(r, s.choice(c.to)))
-		p.meter.answered(seen.status, time.Since(began))
 	}
 }
 
@@ -122,26 +122,3 @@ func (p *Proxy) page(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is cnet's sidecar: /metrics, or /", http.StatusNotFound)
 	}
 }
-
-// answer notes the status of an answer.
-type answer struct {
-	http.ResponseWriter
-	status int
-}
-
-func (a *answer) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		a.status = status
-	}
-	a.ResponseWriter.WriteHeader(status)
-}
-
-func (a *answer) Write(b []byte) (int, error) {
-	if a.status == 0 {
-		a.status = http.StatusOK
-	}
-	return a.ResponseWriter.Write(b)
-}
-
-// Unwrap lets [http.ResponseController] find what it controls.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

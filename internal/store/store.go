@@ -337,7 +337,7 @@ func (s Store) Wipe(keepLedger bool) error {
 // folders are those that files are kept in, the inner ones first.
 func (s Store) folders() (list []string) {
 	for _, root := range []string{filepath.Join(s.State, backup), s.State} {
-		for _, kind := range []string{"networks", "containers", "services", "expect"} {
+		for _, kind := range []string{"networks", "containers", "services", "edge", "expect"} {
 			list = append(list, filepath.Join(root, kind))
 		}
 	}

@@ -33,6 +33,9 @@ func (t *Topology) Apply(file Topology, prune bool, h Host) error {
 	if err := t.applyServices(file, &before, known); err != nil {
 		return err
 	}
+	if err := t.applyEdge(file, prune, known); err != nil {
+		return err
+	}
 	return t.applyExpect(file, prune)
 }
 

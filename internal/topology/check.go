@@ -41,6 +41,9 @@ func (t Topology) Check() error {
 			return &Fault{"container", k.Name, err}
 		}
 	}
+	if err := c.edge(); err != nil {
+		return err
+	}
 	if err := c.services(); err != nil {
 		return err
 	}

@@ -26,6 +26,11 @@ func (t *Topology) clash(fresh []claim) (first, second claim, found bool) {
 			crowded = seen.add(p) || crowded
 		}
 	}
+	if t.Edge != nil {
+		for _, c := range t.Edge.claims() {
+			crowded = seen.add(c.Port) || crowded
+		}
+	}
 	for _, c := range fresh {
 		crowded = seen.add(c.Port) || crowded
 	}
@@ -60,6 +65,9 @@ func (t *Topology) claims() (all []claim) {
 	}
 	for i := range t.Services {
 		all = append(all, t.Services[i].claims()...)
+	}
+	if t.Edge != nil {
+		all = append(all, t.Edge.claims()...)
 	}
 	return all
 }

@@ -62,6 +62,9 @@ func (n *Network) admits(who string, p Port) error {
 }
 
 func publishing(who string, p Port) string {
+	if who == "edge" {
+		return fmt.Sprintf("edge at port %d", p.Host)
+	}
 	return fmt.Sprintf("publish %s of %s", p, strings.TrimPrefix(who, "container "))
 }
 
@@ -83,6 +86,10 @@ func (t *Topology) claim(fresh []claim, h Host) error {
 	}
 	if had, wanted, found := t.clash(fresh); found {
 		f := fail.New(fail.Conflict, publishing(wanted.by, wanted.Port), "%s has published %s", had.by, had.Port)
+		if had.by == "edge" {
+			f.Why = fmt.Sprintf("the edge listens at %s", had.Port)
+			return f.Try("choose another host port; cnet edge status")
+		}
 		if name, is := strings.CutPrefix(had.by, "container "); is {
 			return f.Try("cnet unpublish %s %s, or choose another host port", name, had.Port)
 		}

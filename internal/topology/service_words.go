@@ -147,7 +147,7 @@ func checkLabels(labels map[string]string) error {
 				Try("a label like app=web or version=v2")
 		}
 	}
-	return nil
+	return checkEdgeLabels(labels)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -160,6 +160,9 @@ func (t *Topology) RemoveService(names ...string) error {
 		if _, err := t.Service(name); err != nil {
 			return err
 		}
+		if r := t.routed(name); r != nil {
+			return fail.New(fail.Conflict, "service "+name, "the edge's route %s leads to it", r.Name()).Try("cnet edge unroute %s", r.Name())
+		}
 	}
 	t.Services = without(t.Services, func(s Service) bool { return slices.Contains(names, s.Name) })
 	return nil

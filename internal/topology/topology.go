@@ -26,6 +26,7 @@ type Topology struct {
 	Networks   []Network     `json:"networks,omitempty" yaml:"networks"`
 	Containers []Container   `json:"containers,omitempty" yaml:"containers"`
 	Services   []Service     `json:"services,omitempty" yaml:"services"`
+	Edge       *Edge         `json:"edge,omitempty" yaml:"edge"` // nil for none
 	Expect     []Expectation `json:"expect,omitempty" yaml:"expect"`
 }
 
@@ -166,6 +167,7 @@ func (t Topology) Clone() Topology {
 		Networks:   append([]Network(nil), t.Networks...),
 		Containers: append([]Container(nil), t.Containers...),
 		Services:   append([]Service(nil), t.Services...),
+		Edge:       t.Edge, // which is changed as a whole
 		Expect:     append([]Expectation(nil), t.Expect...),
 	}
 	for i := range c.Containers {

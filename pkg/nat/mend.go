@@ -37,7 +37,7 @@ func (iptablesBackend) probe(ctx context.Context, v value) (fact.Truth, error) {
 	case len(twice) > 0:
 		return fact.Mendable("more than once: %s", twice[0].command()), nil
 	case len(snap.muddled(rules)) > 0:
-		return fact.Mendable("the order in %s is another", snap.muddled(rules)[0].Chain), nil
+		return fact.Mendable("%s has %s", snap.muddled(rules)[0].Chain, v.on().muddle()), nil
 	}
 	for _, r := range rules {
 		if winner, ok := snap.winner(r); ok {
@@ -45,6 +45,14 @@ func (iptablesBackend) probe(ctx context.Context, v value) (fact.Truth, error) {
 		}
 	}
 	return fact.True(), nil
+}
+
+// muddle is what is wrong with a chain that has all its rules.
+func (o On) muddle() string {
+	if o.Netns == "" {
+		return "its rules in another order"
+	}
+	return "rules of others, or its own in another order"
 }
 
 // command is the command that adds the rule, or the chain.

@@ -43,7 +43,7 @@ func (nftBackend) probe(ctx context.Context, v value) (fact.Truth, error) {
 	}
 	for _, o := range objects {
 		if c, ok := o.(nftChain); ok && !state.fills(c, objects) {
-			return fact.Mendable("%s has its rules in another order", c), nil
+			return fact.Mendable("%s has %s", c, v.on().muddle()), nil
 		}
 	}
 	return fact.True(), nil

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/cnetlab/cnet/pkg/netns"
 )
 
 // Before the chains of others at the same hook: iptables has 0, -100 and 100.
@@ -155,7 +157,11 @@ func (h Hook) sayNft() string {
 	const of = "of table inet " + nftTableName
 	switch h.Role {
 	case RoleTable:
-		return "The host has a table inet " + nftTableName + " of nf_tables."
+		who := "The host"
+		if h.Netns != "" {
+			who = netns.Say(h.Netns)
+		}
+		return who + " has a table inet " + nftTableName + " of nf_tables."
 	case RoleForward:
 		return "Forwarded packets pass cnet's chain forward " + of + ", which knows its networks by their links."
 	case RolePostrouting:

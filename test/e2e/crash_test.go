@@ -76,6 +76,19 @@ var crashes = []crash{
 		name: "create, joining a service", found: "cnet network create lab; cnet create a --network lab --label app=web; cnet service create web --network lab --port 80 --selector app=web",
 		typed: "create d --network lab --label app=web --ip 10.77.0.9", back: "delete d",
 	},
+	{
+		name: "sidecar attach", found: "cnet network create lab --ipv6; cnet create web --network lab",
+		typed: "sidecar attach web --retries 2 --inbound", back: "sidecar detach web", again: true,
+	},
+	{
+		name: "sidecar detach", found: "cnet network create lab; cnet create web --network lab; cnet sidecar attach web",
+		typed: "sidecar detach web --if-exists", back: "sidecar attach web", again: true, piecemeal: true,
+	},
+	{name: "edge start", found: shopFront, typed: "edge start --listen 127.0.0.1:8080", back: "edge stop", again: true},
+	{
+		name: "edge route", found: shopFront + "; cnet edge start --listen 127.0.0.1:8080",
+		typed: "edge route shop.test --to web", back: "edge unroute shop.test", again: true,
+	},
 	{name: "apply", typed: "apply -f testdata/first.yaml", back: "delete --all; network delete front back", again: true},
 	{
 		name: "apply, changed and pruned", found: "cnet apply -f testdata/first.yaml",
@@ -115,6 +128,9 @@ var crashes = []crash{
 
 // served is a host with a service of two containers, and a third beside it.
 const served = "cnet network create lab; cnet create a b c --network lab; cnet service create web --network lab --port 80 --backend a --backend b"
+
+// shopFront is a host with a service that an edge may lead to.
+const shopFront = "cnet network create lab; cnet create a --network lab; cnet service create web --network lab --port 80 --backend a"
 
 // crash is a command to be cut off at each of its points.
 type crash struct {

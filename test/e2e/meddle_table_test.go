@@ -53,6 +53,8 @@ var meddled = map[string]meddledHost{
 	"services":           {typed: shopped, echo: "api web db", streams: shopStreams, rows: meddledServices},
 	"services, nftables": {backend: viaNftables, typed: shopped, echo: "api web db", streams: shopStreams, rows: meddledNftServices},
 	"nftables":           {backend: viaNftables, typed: lab, echo: "api web", streams: labStreams, rows: meddledNftables},
+	"proxies":            {typed: proxied, echo: "api web", streams: labStreams, rows: meddledProxies},
+	"proxies, nftables":  {backend: viaNftables, typed: proxied, echo: "api web", streams: labStreams, rows: meddledNftProxies},
 	"pod": {
 		typed: "network create lab\ncreate web --network lab --publish 8080:80\ncreate log side --share web\ndelete web\n" + calm,
 		echo:  "api log", streams: calmStreams(map[string]string{"published": "outside 203.0.113.2:8080"}), rows: meddledPod,
@@ -258,7 +260,7 @@ var meddledRules = []meddling{
 		steps: "mend nat.hook",
 	},
 	{name: "allowances before guards", sh: "iptables -D CNET-FORWARD 1; iptables -A CNET-FORWARD -j CNET-GUARD",
-		finds: "firewall: differs Forwarded IPv4 packets pass cnet's chain CNET-FORWARD first. the order in CNET-FORWARD is another",
+		finds: "firewall: differs Forwarded IPv4 packets pass cnet's chain CNET-FORWARD first. CNET-FORWARD has its rules in another order",
 		steps: "mend nat.hook",
 	},
 	{name: "a jump deleted", sh: "iptables -t nat -D PREROUTING 1",

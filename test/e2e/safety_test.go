@@ -29,6 +29,8 @@ func TestModes(t *testing.T) {
 					cnet network create lab
 					cnet create web --network lab
 					cnet exec -d web -- sleep 100
+					cnet sidecar attach web
+					cnet edge start --listen 127.0.0.1:8080
 					echo {} >/run/own; rm /run/own`)
 				for _, dir := range []string{"/run/cnet", "/run/netns", "/var/lib/cnet", "/etc/netns"} {
 					modes(t, dir)
@@ -54,9 +56,9 @@ func modes(t *testing.T, dir string) {
 		switch {
 		case info.IsDir():
 			want = 0o755 | fs.ModeDir
-		case path == "/run/cnet/dns.sock":
+		case strings.HasPrefix(path, "/run/cnet/") && strings.HasSuffix(path, ".sock"):
 			want = 0o600 | fs.ModeSocket
-		case path == "/run/cnet/lock", path == "/run/cnet/dns.lock", strings.HasPrefix(path, "/run/cnet/log/"):
+		case path == "/run/cnet/lock", strings.HasPrefix(path, "/run/cnet/") && strings.HasSuffix(path, ".lock"), strings.HasPrefix(path, "/run/cnet/log/"):
 			want = 0o600
 		case strings.HasPrefix(path, "/run/netns/"):
 			want = 0o444 // the kernel's

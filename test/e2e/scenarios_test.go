@@ -204,6 +204,27 @@ var scenarios = []scenario{
 			service delete wire in`,
 	},
 	{
+		name: "proxies",
+		typed: `
+			network create lab --ipv6
+			network create inner --internal
+			create web api --network lab
+			create log --share web
+			connect web inner
+			service create shop --network lab --port 80 --backend api
+			sidecar attach log --retries 2 --circuit 5/30s --inbound
+			edge start --listen 127.0.0.1:8080
+			edge route shop.test --to shop
+
+			sidecar attach web
+			delete web
+			sidecar attach api --inbound
+
+			disconnect api
+			sidecar detach log
+			edge stop`,
+	},
+	{
 		name: "move",
 		typed: `
 			network create lab --ipv6
@@ -211,6 +232,7 @@ var scenarios = []scenario{
 			network create cables --driver ptp --icc=false
 			create p --network cables --publish 8081:81
 			service create shop --network lab --port 80 --port 53/udp --backend web --publish 8083:80 --mode exact
+			sidecar attach web --inbound
 			repair --firewall nftables
 			publish web 8082:82
 			repair --firewall iptables

@@ -186,7 +186,7 @@ func cnetFiles(t testing.TB) map[string]string {
 			if d != nil && d.IsDir() && (d.Name() == "proc" || d.Name() == "log") {
 				return fs.SkipDir // of processes, which differ from time to time
 			}
-			if err != nil || d.IsDir() || d.Name() == "lock" || strings.HasPrefix(d.Name(), "dns.") {
+			if err != nil || d.IsDir() || d.Name() == "lock" || strings.HasSuffix(path, ".lock") || strings.HasSuffix(path, ".sock") {
 				return err
 			}
 			b, err := os.ReadFile(path)
