@@ -140,11 +140,8 @@ type ramped struct {
 }
 
 func (a *app) ramped(t topology.Topology, s topology.Service, name, try string) (*ramped, error) {
-	r := &ramped{app: a, service: s.Name, group: make(map[string]string)}
-	named := make(map[string]bool)
-	for _, w := range t.Weights(s) {
-		named[w.Name] = true
-	}
+	members := t.Members(s)
+	r := &ramped{app: a, service: s.Name, group: s.Weighed(members)}
 	how := topology.Check{Kind: "tcp"}
 	if s.Check != nil {
 		how = *s.Check
@@ -155,11 +152,7 @@ func (a *app) ramped(t topology.Topology, s topology.Service, name, try string) 
 			return nil, err
 		}
 	}
-	for _, m := range t.Members(s) {
-		r.group[m.Container] = m.Group
-		if named[m.Container] {
-			r.group[m.Container] = m.Container
-		}
+	for _, m := range members {
 		if r.group[m.Container] != name {
 			continue
 		}

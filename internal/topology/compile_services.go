@@ -110,21 +110,27 @@ func (c *compiler) serviceRules(ipv6 bool) {
 
 // shared adds what gives the connections to a port of a service to its members.
 // All have an endpoint, so that what they were given is counted on when they have
-// no share for a while.
+// no share for a while; but clients of UDP do not notice that one does not answer,
+// and would stay with it.
 func (c *compiler) shared(s Service, p ServicePort, n Network, on nat.On) {
 	front := nat.Front{Service: s.Name, VIP: s.vip(on.IPv6), Proto: p.Proto, Port: p.Port}
 	b := nat.Balance{On: on, Front: front, Iface: n.LinkPattern(), Exact: s.Mode == Exact, Affinity: s.Affinity}
-	for _, m := range c.serving.members[s.Name] {
-		c.add("service "+s.Name, nat.Endpoint{
-			On: on, Front: front, Container: m.Container, To: m.addr(on.IPv6), ToPort: m.At(p), Affinity: s.Affinity,
-		})
-		if m.Weight > 0 {
-			b.Shares = append(b.Shares, nat.Share{Container: m.Container, Weight: m.Weight})
-		}
-	}
 	for _, q := range s.Publish {
 		if to, _ := s.port(q); to == p && q.Serves(on.IPv6) {
 			b.Publish = append(b.Publish, nat.HostPort{IP: given(q.HostIP), Port: q.Host})
+		}
+	}
+	for _, m := range c.serving.members[s.Name] {
+		e := nat.Endpoint{On: on, Front: front, Container: m.Container, To: m.addr(on.IPv6), ToPort: m.At(p), Affinity: s.Affinity}
+		if p.Proto == "udp" {
+			if !m.Ready {
+				continue // and its flows go to others
+			}
+			e.Published = b.Publish
+		}
+		c.add("service "+s.Name, e)
+		if m.Weight > 0 {
+			b.Shares = append(b.Shares, nat.Share{Container: m.Container, Weight: m.Weight})
 		}
 	}
 	if len(b.Shares) > 0 {

@@ -215,7 +215,7 @@ func (x *index) connect(c *Container, s AttachSpec) error {
 	}
 	a := Attachment{Network: n.Name, Aliases: s.Aliases}
 	for _, alias := range s.Aliases {
-		if err := CheckName("alias", alias); err != nil {
+		if err := x.topo.checkAlias(alias, n.Name); err != nil {
 			return err
 		}
 	}

@@ -111,6 +111,24 @@ func (s Service) groupBy() string {
 	return s.GroupBy
 }
 
+// Weighed are the names by which weights are given, by container: its own, if a
+// weight bears it or it is in no group; or else that of its group. A name that a
+// member has is never that of a group.
+func (s Service) Weighed(list []Member) map[string]string {
+	own, by := make(map[string]bool), make(map[string]string, len(list))
+	for _, m := range list {
+		own[m.Container] = true
+	}
+	for _, m := range list {
+		by[m.Container] = m.Group
+		weighs := func(w Weight) bool { return w.Name == m.Container }
+		if m.Group == "" || own[m.Group] || slices.ContainsFunc(s.Weights, weighs) {
+			by[m.Container] = m.Container
+		}
+	}
+	return by
+}
+
 // weigh gives each member its share. A backend's own weight is its own; that of
 // a group is shared evenly among its members. Where there are weights, who has
 // none gets nothing; where there are not, all are alike.
@@ -119,24 +137,22 @@ func (s Service) weigh(list []Member) {
 	for _, w := range s.Weights {
 		weights[w.Name] = w.Weight
 	}
-	crowd := make(map[string]int) // by group: its members that have no weight of their own
+	by, crowd := s.Weighed(list), make(map[string]int) // how many share a weight
 	for _, m := range list {
-		if _, own := weights[m.Container]; !own && m.Ready {
-			crowd[m.Group]++
+		if m.Ready {
+			crowd[by[m.Container]]++
 		}
 	}
 	parts := make([]part, len(list))
 	for i, m := range list {
-		own, single := weights[m.Container]
+		name := by[m.Container]
 		switch {
 		case !m.Ready:
 			parts[i] = part{0, 1}
 		case len(weights) == 0:
 			parts[i] = part{1, 1}
-		case single:
-			parts[i] = part{own, 1}
 		default:
-			parts[i] = part{weights[m.Group], crowd[m.Group]}
+			parts[i] = part{weights[name], crowd[name]}
 		}
 	}
 	for i, n := range s.whole(parts) {
@@ -148,13 +164,11 @@ func (s Service) weigh(list []Member) {
 // that were set, and nothing for the others; where none was, one for each member.
 // Members of a group are together under its name.
 func (t *Topology) Weights(s Service) []Weight {
-	list := slices.Clone(s.Weights)
+	list, members := slices.Clone(s.Weights), t.Members(s)
 	at := func(name string) int { return slices.IndexFunc(list, func(w Weight) bool { return w.Name == name }) }
-	for _, m := range t.Members(s) {
-		name := m.Group
-		if name == "" || at(m.Container) >= 0 {
-			name = m.Container
-		}
+	by := s.Weighed(members)
+	for _, m := range members {
+		name := by[m.Container]
 		if at(name) < 0 {
 			list = append(list, Weight{Name: name})
 		}

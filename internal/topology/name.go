@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,29 @@ func CheckName(what, name string) error {
 		why = "a name has at most 63 characters; this one has " + strconv.Itoa(len(name))
 	}
 	return fail.New(fail.Usage, what+" "+quote(name), "%s", why).Try("a name like web-1")
+}
+
+// checkAlias refuses an alias that cannot be a name, or is a service's in the
+// network: case does not count (RFC 4343).
+func (t *Topology) checkAlias(alias, network string) error {
+	for _, s := range t.Services {
+		if s.Network == network && strings.EqualFold(s.Name, alias) {
+			return fail.New(fail.Conflict, "alias "+alias, "service %s of network %s has that name", s.Name, network).
+				Try("another alias, like %s-1", alias)
+		}
+	}
+	return CheckName("alias", alias)
+}
+
+// aliased is the container that has a name as an alias in a network; nil if none has.
+func (t *Topology) aliased(name, network string) *Container {
+	for i := range t.Containers {
+		a := t.Containers[i].Attachment(network)
+		if a != nil && slices.ContainsFunc(a.Aliases, func(alias string) bool { return strings.EqualFold(alias, name) }) {
+			return &t.Containers[i]
+		}
+	}
+	return nil
 }
 
 // checkLink refuses a name that a link inside a container cannot have.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/pkg/fact"
+	"github.com/cnetlab/cnet/pkg/nat"
 )
 
 // shop is a topology with a network, five containers on it and a service.
@@ -65,6 +66,36 @@ func TestShares(t *testing.T) {
 	}
 }
 
+// TestNameOfBackendAndGroup has c1 and c2 in a group that has the name of another
+// backend: the name is the backend's, and counts once.
+func TestNameOfBackendAndGroup(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		set     []Weight
+		weights string
+		shares  string
+	}{
+		{"the backend's", []Weight{{"c5", 10}}, "[c5=10 c1=0 c2=0 v1=0 v2=0]", "c1 0 c2 0 c3 0 c4 0 c5 1"},
+		{"the others by their names", []Weight{{"c2", 1}, {"c5", 1}, {"v2", 2}}, "[c2=1 c5=1 v2=2 c1=0 v1=0]", "c1 0 c2 1 c3 0 c4 2 c5 1"},
+		{"none", nil, "[c1=1 c2=1 v1=1 v2=1 c5=1]", "c1 1 c2 1 c3 1 c4 1 c5 1"},
+	} {
+		topo := shop(t, func(s *Service) { s.Weights = c.set })
+		for _, k := range []string{"c1", "c2", "c5"} {
+			must(t, topo.Label(k, map[string]string{"version": "c5"}, nil))
+		}
+		var shares []string
+		for _, m := range topo.Members(topo.Services[0]) {
+			shares = append(shares, fmt.Sprint(m.Container, " ", m.Weight))
+		}
+		if got := strings.Join(shares, " "); got != c.shares {
+			t.Errorf("%s: shares %s, want %s", c.name, got, c.shares)
+		}
+		if got := fmt.Sprint(topo.Weights(topo.Services[0])); got != c.weights {
+			t.Errorf("%s: weights %s, want %s", c.name, got, c.weights)
+		}
+	}
+}
+
 func TestMembersComeAndGo(t *testing.T) {
 	topo := shop(t, func(s *Service) { s.Backends = []Backend{{"c5", 9000}} })
 	members := func() (names string) {
@@ -109,6 +140,8 @@ func TestServiceRefusals(t *testing.T) {
 	topo := shop(t, func(s *Service) { s.Publish = []Port{port(t, "8080:80")} })
 	network(t, &topo, NetworkSpec{Name: "vault", Internal: true})
 	container(t, &topo, "lone")
+	container(t, &topo, "aka", "vault")
+	topo.Containers[0].Networks[0].Aliases = []string{"hub"} // aka's
 	add := func(change func(*Service)) func(*Topology) error {
 		return func(t *Topology) error {
 			s := Service{Name: "api", Network: "lab", Ports: []ServicePort{{80, 80, "tcp"}}}
@@ -136,6 +169,16 @@ func TestServiceRefusals(t *testing.T) {
 		{"publishes no port of its own", add(func(s *Service) { s.Publish = []Port{port(t, "9090:81")} }), fail.Usage, "no port 81/tcp"},
 		{"publishes a range", add(func(s *Service) { s.Publish = []Port{port(t, "9090-9091:80-81")} }), fail.Usage, "port by port"},
 		{"published already", add(func(s *Service) { s.Publish = []Port{port(t, "8080:80")} }), fail.Conflict, "service web has published"},
+		{"an alias's name", add(func(s *Service) { s.Name, s.Network = "HUB", "vault" }), fail.Conflict, "container aka has that name as an alias in network vault"},
+		{"moved to an alias's network", func(t *Topology) error {
+			if err := add(func(s *Service) { s.Name = "hub" })(t); err != nil {
+				return err
+			}
+			return t.SetService("hub", plain{}, func(s *Service) error { s.Network = "vault"; return nil })
+		}, fail.Conflict, "container aka has that name as an alias in network vault"},
+		{"an alias of its name", func(t *Topology) error {
+			return t.Connect("lone", AttachSpec{Network: "lab", Aliases: []string{"www", "Web"}})
+		}, fail.Conflict, "service web of network lab has that name"},
 		{"a container publishes it", func(tt *Topology) error { return tt.Published("c1", []Port{port(t, "8080:80")}, plain{}) }, fail.Conflict, "service web has published"},
 		{"published from inside", add(func(s *Service) { s.Network, s.Publish = "vault", []Port{port(t, "9090:80")} }), fail.Conflict, "internal"},
 		{"backend of another network", add(func(s *Service) { s.Backends = []Backend{{"lone", 0}} }), fail.Conflict, "not connected"},
@@ -228,6 +271,25 @@ func TestServicesAreOneChange(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestEndpointsOfUDP has one of two backends not ready: its clients, who would not
+// notice, are to go elsewhere, by whichever port they came.
+func TestEndpointsOfUDP(t *testing.T) {
+	topo := shop(t, func(s *Service) {
+		s.Ports, s.Publish = append(s.Ports, ServicePort{53, 53, "udp"}), []Port{port(t, "203.0.113.2:5300:53/udp")}
+		s.Check, s.Ready = &Check{Kind: CheckTCP}, []string{"c1", "c3"}
+	})
+	var got []string
+	for _, f := range Compile(topo).Facts {
+		if e, ok := f.(nat.Endpoint); ok {
+			got = append(got, fmt.Sprint(e.Proto, " ", e.Container, " ", e.Published))
+		}
+	}
+	want := []string{"tcp c1 []", "tcp c2 []", "tcp c3 []", "tcp c4 []", "tcp c5 []", "udp c1 [{203.0.113.2 5300}]", "udp c3 [{203.0.113.2 5300}]"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -189,6 +189,10 @@ func (t *Topology) completeService(s *Service, h Host) error {
 	if k, err := t.Container(s.Name); err == nil {
 		return fail.New(fail.Conflict, what, "a container has that name, and names are for both").Try("another name, like %s-all", k.Name)
 	}
+	if k := t.aliased(s.Name, n.Name); k != nil {
+		return fail.New(fail.Conflict, what, "container %s has that name as an alias in network %s", k.Name, n.Name).
+			Try("another name, like %s-all", s.Name)
+	}
 	if err := t.checkBackends(*s); err != nil {
 		return err
 	}

@@ -36,10 +36,14 @@ import (
 // at once. A client's address is looked up: by its hash, in a map of plain numbers.
 //
 // The tables see the first packet of a connection only: one that stands stays
-// with its endpoint, whatever becomes of the shares. Who may call are the siblings,
-// by their links, the host itself and, where the service is published, who calls
-// the host. Needs the [Hook] "service" and the [Endpoint]s; published, the hook
-// "publish" too.
+// with its endpoint, whatever becomes of the shares. So that flows of UDP that led
+// nowhere find one, they are forgotten when the rules stand (conntrack(8)):
+//
+//	conntrack -D -p udp -d 10.76.0.1 -r 10.76.0.1 --orig-port-dst 53
+//
+// Who may call are the siblings, by their links, the host itself and, where the
+// service is published, who calls the host. Needs the [Hook] "service" and the
+// [Endpoint]s; published, the hook "publish" too.
 type Balance struct {
 	On
 	Front
@@ -135,7 +139,13 @@ func (b Balance) Break(ctx context.Context) error { return b.BreakAll(ctx, []fac
 func (b Balance) Mend(ctx context.Context) error { return mend(ctx, b) }
 
 // Commands are the same by hand.
-func (b Balance) Commands(v fact.Verb) []fact.Command { return commands(v, b) }
+func (b Balance) Commands(v fact.Verb) []fact.Command {
+	list := commands(v, b)
+	if (v == fact.Make || v == fact.Mend) && len(list) > 0 && b.movesFlows(v) {
+		list = append(list, b.moveCommands()...)
+	}
+	return list
+}
 
 func (b Balance) iptables() []Rule {
 	if b.sum() == 0 {

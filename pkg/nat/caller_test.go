@@ -176,7 +176,7 @@ func (c *caller) expect(when, want string) {
 // expectSoon is expect after a port was taken back. On a busy machine an answer
 // may come later than anybody looked, and begin its flow anew (see
 // TestLateAnswer): then the port, which is gone, is taken back once more.
-func (c *caller) expectSoon(when, want string, gone nat.Publish) {
+func (c *caller) expectSoon(when, want string, gone ...fact.Fact) {
 	c.Helper()
 	for tries := 0; tries < 2; tries++ {
 		got := c.others(want)
@@ -184,7 +184,9 @@ func (c *caller) expectSoon(when, want string, gone nat.Publish) {
 			return
 		}
 		c.Logf("%s: answers from %v, want %q only", when, got, want)
-		byFact(c.T, fact.Break, gone)
+		for _, f := range gone {
+			byFact(c.T, fact.Break, f)
+		}
 	}
 	c.expect(when, want)
 }

@@ -14,40 +14,51 @@ import (
 	"github.com/cnetlab/cnet/pkg/netns"
 )
 
-// moveFlows lets the UDP flows to published ports go where the rules say from
-// now on. The kernel asks the rules for the first packet of a flow only, and a
-// flow of UDP lasts for as long as packets come. A connection of TCP or SCTP
-// has an end, and goes on as it began.
-func moveFlows(ctx context.Context, verb fact.Verb, values []value) error {
-	ports := make(map[uint8][]Publish)
-	var ends []Endpoint
-	for _, v := range values {
-		if e, ok := v.(Endpoint); ok && e.movesFlows(verb) {
-			ends = append(ends, e)
+// flowing is a value by whose rules flows of UDP are led.
+type flowing interface {
+	value
+	movesFlows(fact.Verb) bool
+	leads(flow) bool
+	misses(f flow, local []netip.Prefix) bool // began before its rules stood
+}
+
+// moveFlows lets the flows of UDP go where the rules say from now on, when some
+// are gone and others have come. The kernel asks the rules for the first packet of
+// a flow only, and a flow of UDP lasts for as long as packets come. A connection
+// of TCP or SCTP has an end, and goes on as it began.
+func moveFlows(ctx context.Context, gone, come []value) error {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		old, fresh := moving(fact.Break, gone, family), moving(fact.Make, come, family)
+		if len(old)+len(fresh) == 0 {
+			continue
 		}
-		if p, ok := v.(Publish); ok && p.movesFlows(verb) {
-			ports[p.inet()] = append(ports[p.inet()], p)
-		}
-	}
-	for _, e := range ends {
-		if err := forget(kind{e.inet(), unix.IPPROTO_UDP}, e.leads); err != nil {
-			return fmt.Errorf("forget the flows to %s: %w", e.Front, err)
-		}
-	}
-	for family, list := range ports {
-		stale := leads(list)
-		if verb == fact.Make {
-			local, err := localAddresses(ctx, family)
-			if err != nil {
+		var local []netip.Prefix
+		if len(fresh) > 0 {
+			var err error
+			if local, err = localAddresses(ctx, family); err != nil {
 				return fmt.Errorf("look up the host's addresses: %w", err)
 			}
-			stale = misses(list, local)
 		}
-		if err := forget(kind{family, unix.IPPROTO_UDP}, stale); err != nil {
-			return fmt.Errorf("forget the flows to %s: %w", list[0].host(), err)
+		err := forget(kind{family, unix.IPPROTO_UDP}, func(f flow) bool {
+			leads := func(v flowing) bool { return v.leads(f) }
+			misses := func(v flowing) bool { return v.misses(f, local) }
+			return slices.ContainsFunc(old, leads) && !slices.ContainsFunc(fresh, leads) || slices.ContainsFunc(fresh, misses)
+		})
+		if err != nil {
+			return fmt.Errorf("forget flows that go elsewhere now: %w", err)
 		}
 	}
 	return nil
+}
+
+// moving are those of the values with which flows of the family go elsewhere.
+func moving(verb fact.Verb, values []value, family uint8) (list []flowing) {
+	for _, v := range values {
+		if f, ok := v.(flowing); ok && f.on().inet() == family && f.movesFlows(verb) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // movesFlows reports whether flows go elsewhere with the port.
@@ -62,26 +73,18 @@ func (o On) inet() uint8 {
 	return unix.AF_INET
 }
 
-// misses matches the flows to any of the ports that go elsewhere: they began
-// before the port was published.
-func misses(ports []Publish, local []netip.Prefix) func(flow) bool {
-	return func(f flow) bool {
-		here := slices.ContainsFunc(local, func(l netip.Prefix) bool { return l.Contains(f.orig.dst) })
-		return here && slices.ContainsFunc(ports, func(p Publish) bool {
-			return p.at(f.orig.dst, f.orig.dstPort) && f.reply.src != p.To
-		})
-	}
+// misses reports whether a flow to the port goes elsewhere.
+func (p Publish) misses(f flow, local []netip.Prefix) bool {
+	return p.at(f.orig.dst, f.orig.dstPort) && f.reply.src != p.To && among(local, f.orig.dst)
 }
 
-// leads matches the flows to the containers by way of any of the ports.
-func leads(ports []Publish) func(flow) bool {
-	return func(f flow) bool {
-		return slices.ContainsFunc(ports, func(p Publish) bool { return p.leads(f) || p.hole(f) })
-	}
+func among(local []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(local, func(l netip.Prefix) bool { return l.Contains(ip) })
 }
 
+// leads reports whether a flow goes to the container by way of the port.
 func (p Publish) leads(f flow) bool {
-	return p.at(f.orig.dst, f.orig.dstPort) && f.reply.src == p.To && f.orig.dst != p.To
+	return p.at(f.orig.dst, f.orig.dstPort) && f.reply.src == p.To && f.orig.dst != p.To || p.hole(f)
 }
 
 // hole reports whether an answer that was still on its way when its flow was
@@ -119,10 +122,7 @@ func localAddresses(ctx context.Context, family uint8) (local []netip.Prefix, er
 
 // moveCommands are the same by hand. They fail when there was no such flow.
 func (p Publish) moveCommands(verb fact.Verb) []fact.Command {
-	line := "conntrack -D -f ipv4 -p udp"
-	if p.IPv6 {
-		line = "conntrack -D -f ipv6 -p udp"
-	}
+	line := p.forgetting()
 	if verb == fact.Mend {
 		verb = fact.Make
 	}
@@ -144,6 +144,9 @@ func (p Publish) moveCommands(verb fact.Verb) []fact.Command {
 	}
 	return list
 }
+
+// forgetting is the command that forgets flows of UDP, without saying which.
+func (o On) forgetting() string { return "conntrack -D -f " + strings.ToLower(o.family()) + " -p udp" }
 
 // each is a command for each of the ports and, where it names one, for each
 // address of the host: conntrack(8) takes one at a time.

@@ -6,7 +6,6 @@ import (
 	"encoding/base32"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/cnetlab/cnet/pkg/fact"
 )
@@ -44,8 +43,9 @@ func (f Front) note() string { return "cnet service " + f.Service }
 //
 // With iptables a client that is to keep its endpoint is written down as it
 // enters (recent in iptables-extensions(8)). Flows of UDP to an endpoint that goes
-// are forgotten (conntrack(8)): the kernel would send them there for ever. Needs
-// the [Hook] "service".
+// are forgotten (conntrack(8)): the kernel would send them there for ever. Those
+// to one that is given nothing more stay, as connections of TCP do. Needs the
+// [Hook] "service".
 type Endpoint struct {
 	On
 	Front
@@ -54,6 +54,8 @@ type Endpoint struct {
 	ToPort    uint16     `json:"toport"` // and its port
 	// Affinity is for how many seconds a client keeps the endpoint; 0: not at all.
 	Affinity int `json:"affinity,omitempty"`
+	// Published are the ports of the host by which flows of UDP come to it.
+	Published []HostPort `json:"published,omitempty"`
 	// Inherited: another backend leads there too. Broken, it leaves the flows alone.
 	Inherited bool `json:"inherited,omitempty"`
 }
@@ -90,19 +92,9 @@ func (e Endpoint) Mend(ctx context.Context) error { return mend(ctx, e) }
 func (e Endpoint) Commands(v fact.Verb) []fact.Command {
 	list := commands(v, e)
 	if v == fact.Break && len(list) > 0 && e.movesFlows(v) {
-		line := fmt.Sprintf("conntrack -D -f %s -p udp -d %s --orig-port-dst %d --dst-nat %s", strings.ToLower(e.family()), e.VIP, e.Port, e.To)
-		list = append(list, fact.Command{Argv: strings.Fields(line), MayFail: true})
+		list = append(list, e.moveCommands()...)
 	}
 	return list
-}
-
-func (e Endpoint) movesFlows(verb fact.Verb) bool {
-	return e.Proto == "udp" && verb == fact.Break && !e.Inherited
-}
-
-// leads reports whether a flow goes to the endpoint by way of the service.
-func (e Endpoint) leads(f flow) bool {
-	return f.orig.dst == e.VIP && f.orig.dstPort == e.Port && f.reply.src == e.To
 }
 
 func (e Endpoint) target() string { return netip.AddrPortFrom(e.To, e.ToPort).String() }

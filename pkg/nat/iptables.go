@@ -94,26 +94,32 @@ func (iptablesBackend) exchange(ctx context.Context, gone, come []value) error {
 	return nil
 }
 
-// staying leaves the chains out that go and come, and what leads to them: they
-// stay, and what is in them is exchanged. iptables-nft would not delete a chain
-// and make one of its name in one transaction.
+// staying leaves out what goes and comes. A chain stays, and its rules with their
+// counts, if all are the same; else they are exchanged. iptables-nft would not
+// delete a chain and make one of its name in one transaction.
 func staying(gone, come []Rule) (old, anew []Rule) {
-	was, is := idsOf(gone), idsOf(come)
+	was, before := idsOf(gone)
+	is, after := idsOf(come)
 	stays := func(r Rule) bool {
-		if chain := r.On.chain(r.Table, r.Chain).id(); !r.isChain() && was[chain] && is[chain] {
-			return false // it may stand elsewhere among its neighbours
+		chain := r.On.chain(r.Table, r.Chain).id()
+		if !r.isChain() && was[chain] && is[chain] {
+			return before[chain] == after[chain] // it may stand elsewhere among its neighbours
 		}
 		return was[r.id()] && is[r.id()]
 	}
 	return slices.DeleteFunc(slices.Clone(gone), stays), slices.DeleteFunc(slices.Clone(come), stays)
 }
 
-func idsOf(rules []Rule) map[string]bool {
-	ids := make(map[string]bool, len(rules))
+// idsOf are the rules, and those of each chain in their order.
+func idsOf(rules []Rule) (ids map[string]bool, in map[string]string) {
+	ids, in = make(map[string]bool, len(rules)), make(map[string]string)
 	for _, r := range rules {
 		ids[r.id()] = true
+		if !r.isChain() {
+			in[r.On.chain(r.Table, r.Chain).id()] += r.id() + "\n"
+		}
 	}
-	return ids
+	return ids, in
 }
 
 // breakWhatIs deletes those of the rules that stand: one that is gone already

@@ -112,7 +112,7 @@ func (o On) MakeAll(ctx context.Context, facts []fact.Fact) error {
 		if err := b.makeAll(ctx, values); err != nil {
 			return err
 		}
-		if err := moveFlows(ctx, fact.Make, values); err != nil {
+		if err := moveFlows(ctx, nil, values); err != nil {
 			return errors.Join(err, b.breakAll(context.WithoutCancel(ctx), values))
 		}
 		return nil
@@ -126,7 +126,7 @@ func (o On) BreakAll(ctx context.Context, facts []fact.Fact) error {
 		if err := b.breakAll(ctx, values); err != nil {
 			return err
 		}
-		return moveFlows(ctx, fact.Break, values)
+		return moveFlows(ctx, values, nil)
 	})
 	if o.Netns != "" && netns.Gone(err) {
 		return nil
@@ -149,7 +149,7 @@ func (o On) Exchange(ctx context.Context, gone, come []fact.Fact) error {
 			}
 			return here.MakeAll(ctx, come)
 		}
-		return errors.Join(moveFlows(ctx, fact.Break, old), moveFlows(ctx, fact.Make, fresh))
+		return moveFlows(ctx, old, fresh)
 	})
 }
 
@@ -204,7 +204,7 @@ func mend(ctx context.Context, v value) error {
 		if err := b.mend(ctx, v); err != nil {
 			return err
 		}
-		return moveFlows(ctx, fact.Make, []value{v})
+		return moveFlows(ctx, nil, []value{v})
 	})
 }
 

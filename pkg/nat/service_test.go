@@ -157,4 +157,16 @@ func serviceCounts(t *testing.T, on nat.On) {
 	if got := given(); !slices.Equal(got, []uint64{10, 6}) {
 		t.Errorf("of 8 more, at 1 to 1: %v", got)
 	}
+	next = slices.Clone(now)
+	for i, f := range next {
+		if e, ok := f.(nat.Endpoint); ok {
+			e.Published = []nat.HostPort{{Port: 8080}}
+			next[i] = e
+		}
+	}
+	_, err = fact.Run(ctx, fact.Diff(now, next).Steps, fact.Observer{})
+	must(t, err)
+	if got := given(); !slices.Equal(got, []uint64{10, 6}) {
+		t.Errorf("once published: %v", got)
+	}
 }
