@@ -58,7 +58,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.Budget.Request()
 	kept, err := keepBody(r)
 	if err != nil {
-		return nil, fmt.Errorf("read the request: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	var tried []Backend
 	var last *http.Response
@@ -89,7 +89,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Transport) again(r *http.Request, res *http.Response, err error) bool {
 	var last *final
 	switch {
-	case errors.As(err, &last):
+	case errors.As(err, &last), errors.Is(err, ErrRequest):
 		return false
 	case IsUnreached(err):
 		return true
@@ -118,15 +118,21 @@ func (t *Transport) pause(ctx context.Context, n int) bool {
 	}
 }
 
-// try does one try. A client who goes away says nothing of the backend.
+// try does one try. A client who goes away, or sends half a request, says nothing
+// of the backend.
 func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
+	out := &sending{ReadCloser: kept.reader(), patience: t.Timeout}
 	if t.Timeout > 0 {
-		timer := time.AfterFunc(t.Timeout, func() { cancel(ErrTimeout) })
-		defer timer.Stop()
+		out.timer = time.AfterFunc(t.Timeout, func() { cancel(ErrTimeout) })
 	}
-	res, err := t.Base.RoundTrip(toBackend(r.WithContext(ctx), b, kept))
-	if errors.Is(context.Cause(ctx), ErrTimeout) && err != nil {
+	res, err := t.Base.RoundTrip(toBackend(r.WithContext(ctx), b, out))
+	wrong := out.end()
+	switch {
+	case err == nil:
+	case wrong != nil:
+		err = fmt.Errorf("%w: %w", ErrRequest, wrong)
+	case errors.Is(context.Cause(ctx), ErrTimeout):
 		err = fmt.Errorf("%w (%s)", ErrTimeout, t.Timeout)
 	}
 	done := Try{Backend: b, Number: n, Err: err}
@@ -135,7 +141,7 @@ func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Re
 	} else {
 		done.Status, res.Body = res.StatusCode, until(res.Body, func() { cancel(nil) })
 	}
-	if r.Context().Err() == nil || err == nil {
+	if err == nil || r.Context().Err() == nil && !errors.Is(err, ErrRequest) {
 		t.Breakers.End(b.At, err == nil && !t.failed(res))
 	}
 	if t.Seen != nil {
@@ -144,10 +150,13 @@ func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Re
 	return res, err
 }
 
-func toBackend(r *http.Request, b Backend, kept *body) *http.Request {
+func toBackend(r *http.Request, b Backend, out *sending) *http.Request {
 	u := *r.URL
 	u.Host = b.At.String()
-	r.URL, r.Body = &u, kept.reader()
+	r.URL, r.Body = &u, out
+	if out.ReadCloser == http.NoBody { // which the transport knows by itself
+		r.Body = http.NoBody
+	}
 	return r
 }
 
