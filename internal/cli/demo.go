@@ -27,8 +27,10 @@ func newDemoCmd(a *app) *cobra.Command {
 		Short: "Tell the whole story, in a sandbox, and prove each step",
 		Long: `Tell a story, in a sandbox of its own: network, how container networking works,
 from an empty namespace to a published port; discovery, how the kernel finds one
-of several containers that can answer; or canary, how it shares traffic between
-two versions. Without STORY it is the first.
+of several containers that can answer; canary, how it shares traffic between two
+versions; sidecar, a proxy that tries again, and that a container does not
+notice; or edge, one that leads requests by what they say. Without STORY it is
+the first.
 
 Every step says what it is about, shows the commands that do it by hand, really
 does it, the failing ones too, and checks what it claims. A claim that is not true

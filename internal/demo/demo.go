@@ -25,7 +25,7 @@ type Options struct {
 }
 
 // Stories are the names of those that can be told. The first is of the network itself.
-func Stories() []string { return []string{"network", "discovery", "canary"} }
+func Stories() []string { return []string{"network", "discovery", "canary", "sidecar", "edge"} }
 
 // Run tells a story. The program must be cnet, which it calls. It must run inside
 // a sandbox with a world, which it leaves as it was. A claim that is not true ends it with a fail.Unmet; a host
@@ -93,6 +93,10 @@ func (s *stage) story(name string) ([]step, error) {
 		return discovery(s), nil
 	case "canary":
 		return canary(s), nil
+	case "sidecar":
+		return sidecar(s), nil
+	case "edge":
+		return edge(s), nil
 	}
 	return nil, fail.New(fail.Usage, "demo "+strconv.Quote(name), "there is no such story").
 		Try("cnet demo %s", strings.Join(Stories(), ", cnet demo "))

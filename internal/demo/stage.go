@@ -173,10 +173,11 @@ func (u undo) do(ctx context.Context, s *stage) (commands []string, err error) {
 type server struct {
 	netns, name, addr string
 	by                string // the command that does it by hand
+	fails             int    // so many of a hundred requests
 }
 
 func (v server) do(ctx context.Context, s *stage) ([]string, error) {
-	srv := &serve.Server{Name: v.name, Addr: v.addr}
+	srv := &serve.Server{Name: v.name, Addr: v.addr, FailRate: v.fails}
 	if err := netns.Do(v.netns, srv.Listen); err != nil {
 		return nil, err
 	}

@@ -195,7 +195,7 @@ func inSteps() []step {
 	return []step{
 		{"A server that nobody outside can call", []part{{
 			text: "A web server in netns0. Its neighbour on the bridge reaches it. The outside can only call the host, and there nobody listens.",
-			acts: []act{server{netns0, "netns0", ":5000", "ip netns exec netns0 cnet serve --addr :5000 &"}},
+			acts: []act{server{netns0, "netns0", ":5000", "ip netns exec netns0 cnet serve --addr :5000 &", 0}},
 			looks: []look{
 				gets(netns1, "http://172.18.0.10:5000", client("172.18.0.20")),
 				gets(world.Outside, "http://203.0.113.2:5000", refused),

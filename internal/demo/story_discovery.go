@@ -34,7 +34,7 @@ func serving(names ...string) (acts []act) {
 }
 
 func serverOf(name string) act {
-	return server{"/run/netns/" + name, name, ":80", "ip netns exec " + name + " cnet serve --addr :80 &"}
+	return server{"/run/netns/" + name, name, ":80", "ip netns exec " + name + " cnet serve --addr :80 &", 0}
 }
 
 func backendSteps() []step {

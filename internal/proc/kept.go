@@ -66,7 +66,7 @@ func StartKept(name string, argv []string, files []*os.File) error {
 func RecordKept(name string) error {
 	log, err := os.Readlink("/proc/self/fd/1")
 	if err == nil {
-		_, err = record(kept(name), os.Getpid(), os.Args, log, How{Keep: true})
+		_, err = record(kept(name), os.Getpid(), os.Args[:min(3, len(os.Args))], log, How{Keep: true})
 	}
 	if err != nil {
 		return fmt.Errorf("record %s: %w", name, err)

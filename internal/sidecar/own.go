@@ -19,11 +19,17 @@ var errLoop = errors.New("the connection came back to the proxy that made it: no
 type own struct {
 	mu    sync.Mutex
 	made  map[netip.AddrPort]*noted
-	given map[netip.AddrPort]bool
+	given map[netip.AddrPort]*given
+}
+
+// given is a connection that came.
+type given struct {
+	back   atomic.Bool // it is the proxy's own
+	forget func()
 }
 
 func newOwn() *own {
-	return &own{made: make(map[netip.AddrPort]*noted), given: make(map[netip.AddrPort]bool)}
+	return &own{made: make(map[netip.AddrPort]*noted), given: make(map[netip.AddrPort]*given)}
 }
 
 // makes notes a connection that the proxy made, until it is closed.
@@ -31,7 +37,8 @@ func (o *own) makes(c *net.TCPConn) (*noted, error) {
 	at := word(c.LocalAddr())
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.given[at] {
+	if g := o.given[at]; g != nil {
+		g.back.Store(true)
 		c.Close()
 		return nil, proxy.Final(errLoop)
 	}
@@ -44,8 +51,8 @@ func (o *own) makes(c *net.TCPConn) (*noted, error) {
 	return n, nil
 }
 
-// isGiven notes a connection that came, and returns what forgets it.
-func (o *own) isGiven(c net.Conn) (forget func(), err error) {
+// isGiven notes a connection that came, until it is forgotten.
+func (o *own) isGiven(c net.Conn) (*given, error) {
 	at := word(c.RemoteAddr())
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -53,12 +60,14 @@ func (o *own) isGiven(c net.Conn) (forget func(), err error) {
 		n.back.Store(true)
 		return nil, errLoop
 	}
-	o.given[at] = true
-	return sync.OnceFunc(func() {
+	g := &given{}
+	g.forget = sync.OnceFunc(func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		delete(o.given, at)
-	}), nil
+	})
+	o.given[at] = g
+	return g, nil
 }
 
 // noted is a connection that the proxy made.

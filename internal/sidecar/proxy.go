@@ -81,7 +81,7 @@ type client struct {
 	r      *bufio.Reader
 	to     netip.AddrPort
 	direct bool // nobody led it here
-	forget func()
+	*given
 }
 
 type clientKey struct{}
@@ -95,13 +95,13 @@ func (c *client) Close() error {
 
 // take finds out what a connection is, and hands it on.
 func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
-	forget, err := p.own.isGiven(tcp)
+	mine, err := p.own.isGiven(tcp)
 	if err != nil {
 		p.meter.loops.Inc()
 		tcp.Close()
 		return
 	}
-	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), forget: forget}
+	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), given: mine}
 	if c.to, err = p.Original(tcp); err != nil {
 		p.meter.lost.Inc()
 		c.Close()
@@ -116,7 +116,7 @@ func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
 		p.inbox.put(c)
 		return
 	}
-	if c.direct {
+	if c.direct || c.back.Load() {
 		c.Close()
 		return
 	}
