@@ -29,26 +29,6 @@ type On struct {
 	Netns   string `json:"netns,omitempty"` // path; "" is the host
 }
 
-// Kinds are the kinds of facts of this package.
-func Kinds() []fact.Kind {
-	return []fact.Kind{
-		fact.KindOf[Hook](),
-		fact.KindOf[Forward](),
-		fact.KindOf[Masquerade](),
-		fact.KindOf[Hairpin](),
-		fact.KindOf[Loopback](),
-		fact.KindOf[Publish](),
-		fact.KindOf[Endpoint](),
-		fact.KindOf[Balance](),
-		fact.KindOf[Refuse](),
-		fact.KindOf[Spare](),
-		fact.KindOf[Redirect](),
-		fact.KindOf[Tracked](),
-		fact.KindOf[Rule](),
-		fact.KindOf[Found](),
-	}
-}
-
 // Available reports what the host lacks for a backend: an error that wraps
 // [ErrBackend], exec.ErrNotFound for a command that is not installed, or
 // syscall.EOPNOTSUPP for a kernel without nf_tables. It changes nothing.
