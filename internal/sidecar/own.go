@@ -13,13 +13,18 @@ import (
 // errLoop is the error of a connection that came back to its own proxy.
 var errLoop = errors.New("the connection came back to the proxy that made it: nothing spares its mark")
 
-// own are the proxy's connections by their addresses in this namespace: those that
-// it made, and those that it was given. One that is both came back. Whichever end
-// learns of it second tells, before a byte was sent.
+// flow is a connection as who makes it sees it, before a rule leads it elsewhere.
+// Its port alone would not do: the kernel gives it to several at once, which go to
+// different places.
+type flow struct{ from, to netip.AddrPort }
+
+// own are the proxy's connections: those that it made, and those that it was given.
+// One that is both came back. Whichever end learns of it second tells, before a
+// byte was sent.
 type own struct {
 	mu    sync.Mutex
-	made  map[netip.AddrPort]*noted
-	given map[netip.AddrPort]*given
+	made  map[flow]*noted
+	given map[flow]*given
 }
 
 // given is a connection that came.
@@ -29,12 +34,12 @@ type given struct {
 }
 
 func newOwn() *own {
-	return &own{made: make(map[netip.AddrPort]*noted), given: make(map[netip.AddrPort]*given)}
+	return &own{made: make(map[flow]*noted), given: make(map[flow]*given)}
 }
 
 // makes notes a connection that the proxy made, until it is closed.
 func (o *own) makes(c *net.TCPConn) (*noted, error) {
-	at := word(c.LocalAddr())
+	at := flow{word(c.LocalAddr()), word(c.RemoteAddr())}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if g := o.given[at]; g != nil {
@@ -51,9 +56,10 @@ func (o *own) makes(c *net.TCPConn) (*noted, error) {
 	return n, nil
 }
 
-// isGiven notes a connection that came, until it is forgotten.
-func (o *own) isGiven(c net.Conn) (*given, error) {
-	at := word(c.RemoteAddr())
+// isGiven notes a connection that came and was to go to an address, until it is
+// forgotten.
+func (o *own) isGiven(c net.Conn, to netip.AddrPort) (*given, error) {
+	at := flow{word(c.RemoteAddr()), to}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if n := o.made[at]; n != nil {

@@ -95,19 +95,19 @@ func (c *client) Close() error {
 
 // take finds out what a connection is, and hands it on.
 func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
-	mine, err := p.own.isGiven(tcp)
+	to, err := p.Original(tcp)
+	if err != nil {
+		p.meter.lost.Inc()
+		tcp.Close()
+		return
+	}
+	mine, err := p.own.isGiven(tcp, to)
 	if err != nil {
 		p.meter.loops.Inc()
 		tcp.Close()
 		return
 	}
-	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), given: mine}
-	if c.to, err = p.Original(tcp); err != nil {
-		p.meter.lost.Inc()
-		c.Close()
-		return
-	}
-	c.direct = c.to == word(tcp.LocalAddr())
+	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), to: to, direct: to == word(tcp.LocalAddr()), given: mine}
 	if c.direct && !at.Addr().IsLoopback() { // a stranger has no business with the proxy itself
 		c.Close()
 		return

@@ -200,39 +200,3 @@ func commands(verb fact.Verb, v value) []fact.Command {
 	}
 	return list
 }
-
-// key is the key of a fact; what stands for both families, or is kept with
-// another backend while a host moves to it, has two.
-func (o On) key(kind, name string) fact.Key {
-	return fact.Key{Kind: kind, Netns: o.Netns, Name: name + o.mark()}
-}
-
-// mark tells the names of two facts apart that say the same of another family,
-// or with another backend.
-func (o On) mark() string {
-	switch {
-	case o.Backend == Nftables && o.IPv6:
-		return " (nftables, IPv6)"
-	case o.Backend == Nftables:
-		return " (nftables)"
-	case o.IPv6:
-		return " (IPv6)"
-	}
-	return ""
-}
-
-// hooks are the keys of the hooks of these roles.
-func (o On) hooks(roles ...string) []fact.Key {
-	keys := make([]fact.Key, len(roles))
-	for i, role := range roles {
-		keys[i] = o.hook(role).Key()
-	}
-	return keys
-}
-
-func (o On) family() string {
-	if o.IPv6 {
-		return "IPv6"
-	}
-	return "IPv4"
-}
