@@ -13,25 +13,37 @@ import (
 // errLoop is the error of a connection that came back to its own proxy.
 var errLoop = errors.New("the connection came back to the proxy that made it: nothing spares its mark")
 
-// own are the proxy's connections by their addresses in this namespace: those that
-// it made, and those that it was given. One that is both came back. Whichever end
-// learns of it second tells, before a byte was sent.
+// flow is a connection as who makes it sees it, before a rule leads it elsewhere.
+// Its port alone would not do: the kernel gives it to several at once, which go to
+// different places.
+type flow struct{ from, to netip.AddrPort }
+
+// own are the proxy's connections: those that it made, and those that it was given.
+// One that is both came back. Whichever end learns of it second tells, before a
+// byte was sent.
 type own struct {
 	mu    sync.Mutex
-	made  map[netip.AddrPort]*noted
-	given map[netip.AddrPort]bool
+	made  map[flow]*noted
+	given map[flow]*given
+}
+
+// given is a connection that came.
+type given struct {
+	back   atomic.Bool // it is the proxy's own
+	forget func()
 }
 
 func newOwn() *own {
-	return &own{made: make(map[netip.AddrPort]*noted), given: make(map[netip.AddrPort]bool)}
+	return &own{made: make(map[flow]*noted), given: make(map[flow]*given)}
 }
 
 // makes notes a connection that the proxy made, until it is closed.
 func (o *own) makes(c *net.TCPConn) (*noted, error) {
-	at := word(c.LocalAddr())
+	at := flow{word(c.LocalAddr()), word(c.RemoteAddr())}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.given[at] {
+	if g := o.given[at]; g != nil {
+		g.back.Store(true)
 		c.Close()
 		return nil, proxy.Final(errLoop)
 	}
@@ -44,21 +56,24 @@ func (o *own) makes(c *net.TCPConn) (*noted, error) {
 	return n, nil
 }
 
-// isGiven notes a connection that came, and returns what forgets it.
-func (o *own) isGiven(c net.Conn) (forget func(), err error) {
-	at := word(c.RemoteAddr())
+// isGiven notes a connection that came and was to go to an address, until it is
+// forgotten.
+func (o *own) isGiven(c net.Conn, to netip.AddrPort) (*given, error) {
+	at := flow{word(c.RemoteAddr()), to}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if n := o.made[at]; n != nil {
 		n.back.Store(true)
 		return nil, errLoop
 	}
-	o.given[at] = true
-	return sync.OnceFunc(func() {
+	g := &given{}
+	g.forget = sync.OnceFunc(func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		delete(o.given, at)
-	}), nil
+	})
+	o.given[at] = g
+	return g, nil
 }
 
 // noted is a connection that the proxy made.

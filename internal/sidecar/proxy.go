@@ -81,7 +81,7 @@ type client struct {
 	r      *bufio.Reader
 	to     netip.AddrPort
 	direct bool // nobody led it here
-	forget func()
+	*given
 }
 
 type clientKey struct{}
@@ -95,19 +95,19 @@ func (c *client) Close() error {
 
 // take finds out what a connection is, and hands it on.
 func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
-	forget, err := p.own.isGiven(tcp)
+	to, err := p.Original(tcp)
+	if err != nil {
+		p.meter.lost.Inc()
+		tcp.Close()
+		return
+	}
+	mine, err := p.own.isGiven(tcp, to)
 	if err != nil {
 		p.meter.loops.Inc()
 		tcp.Close()
 		return
 	}
-	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), forget: forget}
-	if c.to, err = p.Original(tcp); err != nil {
-		p.meter.lost.Inc()
-		c.Close()
-		return
-	}
-	c.direct = c.to == word(tcp.LocalAddr())
+	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), to: to, direct: to == word(tcp.LocalAddr()), given: mine}
 	if c.direct && !at.Addr().IsLoopback() { // a stranger has no business with the proxy itself
 		c.Close()
 		return
@@ -116,7 +116,7 @@ func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
 		p.inbox.put(c)
 		return
 	}
-	if c.direct {
+	if c.direct || c.back.Load() {
 		c.Close()
 		return
 	}
