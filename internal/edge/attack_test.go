@@ -20,7 +20,7 @@ import (
 )
 
 // one is a configuration of one backend.
-func one(t *testing.T, l Limits, h http.HandlerFunc) Config {
+func one(t testing.TB, l Limits, h http.HandlerFunc) Config {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)

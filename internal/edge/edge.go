@@ -60,6 +60,7 @@ func New(errs io.Writer) *Edge {
 		},
 		Transport:     transports{e},
 		FlushInterval: -1,
+		BufferPool:    new(buffers),
 		ErrorHandler:  e.refuse,
 		ErrorLog:      e.errs,
 	}

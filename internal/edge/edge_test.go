@@ -60,7 +60,7 @@ func dead(t *testing.T) proxy.Backend {
 }
 
 // serving is an edge that listens, and its address.
-func serving(t *testing.T, c Config, withTLS bool) (e *Edge, at string) {
+func serving(t testing.TB, c Config, withTLS bool) (e *Edge, at string) {
 	t.Helper()
 	if c.Limits == (Limits{}) {
 		c.Limits = limits
