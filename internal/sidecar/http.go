@@ -78,6 +78,11 @@ func (s *state) choice(to netip.AddrPort) proxy.Choice {
 // serve answers a request that a container sent, or one to the proxy itself.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	c, ok := r.Context().Value(clientKey{}).(*client)
+	p.open.Add(1) // the server does not wait for connections that were upgraded
+	defer p.open.Done()
+	if ok {
+		c.served()
+	}
 	switch {
 	case !ok:
 		http.Error(w, "nobody sent this", http.StatusInternalServerError)
