@@ -181,7 +181,7 @@ func commands() []group {
 			{"list", newListCmd}, {"inspect", newInspectCmd}, {"check", newCheckCmd}, {"verify", newVerifyCmd},
 			{"doctor", newDoctorCmd}, {"export", newExportCmd},
 		}},
-		{"work", []entry{{"exec", newExecCmd}, {"shell", newShellCmd}, {"ps", newPsCmd}, {"logs", newLogsCmd}, {"serve", newServeCmd}, {"probe", newProbeCmd}, {"resolve", newResolveCmd}}},
+		{"work", []entry{{"exec", newExecCmd}, {"shell", newShellCmd}, {"ps", newPsCmd}, {"logs", newLogsCmd}, {"serve", newServeCmd}, {"probe", newProbeCmd}, {"load", newLoadCmd}, {"resolve", newResolveCmd}}},
 		{"learn", []entry{{"demo", newDemoCmd}, {"sandbox", newSandboxCmd}}},
 		{"more", []entry{{"version", newVersionCmd}, {"man", newManCmd}, {"keep", newKeepCmd}}},
 	}

@@ -29,7 +29,7 @@ func newVerifyCmd(a *app) *cobra.Command {
 		Short: "Prove with packets who reaches whom, and who does not",
 		Long: `Derive from the topology what is promised (who reaches whom, on which ports, from
 where, and who must not), try all of it at once with real packets, and show a
-table. With names, only what is about these containers. With --sample, only what
+table. With names, only what is about these containers or services. With --sample, only what
 is promised among so many of them, chosen by chance: of thousands all is more than
 a kernel has room for at once. --seed chooses the same again. Where nobody listens,
 cnet does, for the time of the run. A neighbour of the host, outside, is made
@@ -129,10 +129,14 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	return a.showResults(results, f.verbose)
 }
 
-// places are the containers that names mean: one that shares another's
-// namespace is there.
+// places are the containers and services that names mean: a container that shares
+// another's namespace is there.
 func (f verifyFlags) places(t topology.Topology) (names []string, err error) {
 	for _, name := range f.names {
+		if _, err := t.Service(name); err == nil {
+			names = append(names, verify.ServiceNamed(name))
+			continue
+		}
 		c, err := t.Container(name)
 		if err != nil {
 			return nil, err

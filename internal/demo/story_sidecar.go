@@ -12,8 +12,8 @@ import (
 
 // The answers of a server that fails, and of a proxy that spares it.
 const (
-	fails  = "HTTP status 500 Internal Server Error"
-	spares = "HTTP status 503 Service Unavailable"
+	fails  = "status 500"
+	spares = "status 503"
 )
 
 // sidecar is the story of a proxy that a container does not notice.

@@ -67,6 +67,9 @@ func (c calls) make(ctx context.Context) (map[string]int, error) {
 		return nil
 	})
 	for what, times := range n.Errors {
+		if status, is := strings.CutPrefix(what, "HTTP status "); is {
+			what = "status " + status[:min(3, len(status))]
+		}
 		n.Answers[what] = times
 	}
 	return n.Answers, err

@@ -30,6 +30,9 @@ func TestJudge(t *testing.T) {
 	nftables["nftables"] = true
 	four := Own{Topology: topology.Topology{Networks: []topology.Network{{Name: "lab", Firewall: nat.Iptables}}}}
 	moved := Own{Topology: topology.Topology{Networks: []topology.Network{{Name: "lab", Firewall: nat.Nftables}}}}
+	inner := Own{Topology: topology.Topology{Networks: []topology.Network{{Name: "lab", Driver: topology.Bridge, Internal: true}}}}
+	served := inner
+	served.Topology.Services = []topology.Service{{Name: "web", Network: "lab"}}
 	changed := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
 	for _, c := range []struct {
 		name  string
@@ -57,6 +60,8 @@ func TestJudge(t *testing.T) {
 		{"no iptables, of which nothing is in need", host{have: nftables, own: moved}, "programs", Note, "kept with nftables"},
 		{"no nft", host{have: without("nft")}, "programs", Note, "nft"},
 		{"IPv6 not forwarded", host{own: six, settings: map[string]string{forward4: "1", forward6: "0"}}, "forwarding", Error, "IPv6"},
+		{"not forwarded, to a service within", host{own: served, settings: map[string]string{forward4: "0"}}, "forwarding", Error, "service"},
+		{"not forwarded, to nobody", host{own: inner, settings: map[string]string{forward4: "0"}}, "forwarding", "", ""},
 		{"br_netfilter off", host{settings: map[string]string{"net.bridge.bridge-nf-call-iptables": "0"}}, "br_netfilter", "", ""},
 		{"br_netfilter absent", host{}, "br_netfilter", Note, "not loaded"},
 		{"twins", host{twin: "iptables-legacy"}, "legacy", Warning, "iptables-legacy has rules, too"},

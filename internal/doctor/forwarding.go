@@ -1,6 +1,10 @@
 package doctor
 
-import "github.com/cnetlab/cnet/internal/topology"
+import (
+	"slices"
+
+	"github.com/cnetlab/cnet/internal/topology"
+)
 
 const (
 	forward4 = "net.ipv4.ip_forward"
@@ -18,19 +22,17 @@ func forwarding(h host) []Finding {
 			Advice: "Nothing: cnet switches it on with the first network, and off after the last."})
 	}
 	var list []Finding
+	t := h.own.Topology
 	for _, f := range []struct {
 		family, name string
 		needs        func(topology.Network) bool
 	}{
-		{"IPv4", forward4, func(n topology.Network) bool { return !n.Internal }},
-		{"IPv6", forward6, func(n topology.Network) bool { return !n.Internal && n.IPv6 }},
+		{"IPv4", forward4, t.Forwards},
+		{"IPv6", forward6, func(n topology.Network) bool { return n.IPv6 && t.Forwards(n) }},
 	} {
-		for _, n := range h.own.Topology.Networks {
-			if f.needs(n) && h.settings[f.name] == "0" {
-				list = append(list, Finding{Severity: Error, About: "forwarding", Seen: "sysctl " + f.name, Mend: "cnet repair",
-					Say: "The host does not forward " + f.family + " any more: containers reach nothing outside, and their published ports do not answer from there."})
-				break
-			}
+		if h.settings[f.name] == "0" && slices.ContainsFunc(t.Networks, f.needs) {
+			list = append(list, Finding{Severity: Error, About: "forwarding", Seen: "sysctl " + f.name, Mend: "cnet repair",
+				Say: "The host does not forward " + f.family + " any more: containers reach nothing outside, and no service; published ports do not answer from there."})
 		}
 	}
 	return list

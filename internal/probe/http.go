@@ -17,6 +17,12 @@ func (r *Result) get(c *client) error {
 		return err
 	}
 	req.Header.Set("User-Agent", "cnet-probe")
+	for name, values := range c.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+	}
 	req.Close = !c.stays
 	if c.stays {
 		req.Header.Set("Connection", "keep-alive")

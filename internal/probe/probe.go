@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 )
@@ -30,6 +31,7 @@ const bodyMax = 64 << 10
 type Options struct {
 	Timeout time.Duration // for all of it; 0 is DefaultTimeout
 	Source  netip.Addr    // the address to ask from; the zero Addr lets the kernel choose
+	Header  http.Header   // of each request of HTTP, a Host too
 }
 
 // Result is what a probe met.

@@ -139,7 +139,7 @@ func (c *compiler) network(n Network) {
 // forwarding adds the settings that make the host a router. An internal network
 // needs them only where the host routes between its cables, or to its services.
 func (c *compiler) forwarding(n Network) {
-	if !n.routes() && !c.edges[n.Name].vip {
+	if !c.topo.Forwards(n) {
 		return
 	}
 	c.add(HostOwner, sysctl.Setting{Name: "net.ipv4.ip_forward", Value: "1"})
@@ -152,8 +152,11 @@ func (c *compiler) forwarding(n Network) {
 	c.add(HostOwner, sysctl.Setting{Name: "net.ipv6.conf.all.forwarding", Value: "1"})
 }
 
-// routes reports whether the host forwards for the network.
-func (n Network) routes() bool { return !n.Internal || n.Driver == PTP }
+// Forwards reports whether the host forwards for the network.
+func (t Topology) Forwards(n Network) bool {
+	return !n.Internal || n.Driver == PTP ||
+		slices.ContainsFunc(t.Services, func(s Service) bool { return s.Network == n.Name && !s.Headless })
+}
 
 // noIPv6 switches IPv6 off on the host's link of a network that has none: it
 // needs no address there, and lets nobody past the rules for IPv4.

@@ -252,10 +252,10 @@ func (n Network) gateway(ipv6 bool) netip.Addr {
 }
 
 // overNames reports whether a port of a container, or of a service, is published
-// at every address of the host that is the gateways' own.
+// at every address of the host that is the gateways' own, of TCP or UDP.
 func (t Topology) overNames(ipv6 bool) (ports, services bool) {
 	over := func(p Port) bool {
-		return p.Serves(ipv6) && !given(p.HostIP).IsValid() && p.Host <= NamesPort && NamesPort <= p.HostEnd
+		return p.Proto != "sctp" && p.Serves(ipv6) && !given(p.HostIP).IsValid() && p.Host <= NamesPort && NamesPort <= p.HostEnd
 	}
 	for i := range t.Containers {
 		ports = ports || slices.ContainsFunc(t.Containers[i].Publish, over)

@@ -153,7 +153,7 @@ func (t *Topology) complete(n *Network, h Host) error {
 	if err := t.addresses(n, h); err != nil {
 		return err
 	}
-	if n.IPv6 && n.routes() && n.RAUplinks == nil {
+	if n.IPv6 && n.RAUplinks == nil { // of an internal one, for its services
 		n.RAUplinks, err = t.raUplinks(h)
 	}
 	return err

@@ -3,8 +3,8 @@ package topology
 import "math/rand"
 
 // Sample is the topology with at most n of its containers, chosen by chance from
-// those that have a network stack of their own, with those that share it. The same
-// seed chooses the same.
+// those that have a network stack of their own, with those that share it, and the
+// services all of whose backends are among them. The same seed chooses the same.
 func (t Topology) Sample(n int, seed int64) Topology {
 	var stacks []string
 	for _, c := range t.Containers {
@@ -26,6 +26,8 @@ func (t Topology) Sample(n int, seed int64) Topology {
 			left[c.Name] = true
 		}
 	}
+	all, some := t.crew(), out.crew()
+	out.Services = without(out.Services, func(s Service) bool { return len(some.members(s)) < len(all.members(s)) })
 	out.forgetExpect(left)
 	return out
 }

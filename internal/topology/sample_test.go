@@ -37,3 +37,11 @@ func TestSample(t *testing.T) {
 		t.Errorf("expected of who was not chosen: %v", none.Expect)
 	}
 }
+
+// A service is of a sample if all of its backends are: any of them may be called.
+func TestSampleOfServices(t *testing.T) {
+	topo := shop(t, nil)
+	if all, some := topo.Sample(5, 1), topo.Sample(4, 1); len(all.Services) != 1 || len(some.Services) != 0 {
+		t.Errorf("services of a sample of all: %v, of some: %v", all.Services, some.Services)
+	}
+}

@@ -139,6 +139,9 @@ func disturbServices(r *rand.Rand, t *Topology, what, container, network string)
 			s.Mode, s.Affinity = Exact, r.Intn(2)*60
 		case 2:
 			s.Publish = []Port{{Host: uint16(8000 + r.Intn(40)), To: 80, Proto: "tcp"}}
+			if r.Intn(3) == 0 {
+				s.Publish = []Port{{Host: NamesPort, To: 53, Proto: "udp"}}
+			}
 			s.Publish[0].HostEnd = s.Publish[0].Host
 			if r.Intn(2) == 0 {
 				s.Publish[0].HostIP = netip.MustParseAddr("192.0.2.1")

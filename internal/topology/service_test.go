@@ -10,6 +10,7 @@ import (
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/pkg/fact"
 	"github.com/cnetlab/cnet/pkg/nat"
+	"github.com/cnetlab/cnet/pkg/sysctl"
 )
 
 // shop is a topology with a network, five containers on it and a service.
@@ -338,5 +339,28 @@ services:
 	must(t, topo.Apply(read("networks: [{name: lab, ipv6: true}]\n"), true, plain{}))
 	if len(topo.Services) > 0 {
 		t.Errorf("prune left %v", topo.Services)
+	}
+}
+
+// The services of an internal network make the host a router, which hears its own
+// routers no more unless it is told to.
+func TestServiceOfInternalNetworkKeepsUplinks(t *testing.T) {
+	var topo Topology
+	network(t, &topo, NetworkSpec{Name: "inner", IPv6: true, Internal: true})
+	settings := func() (list []string) {
+		for _, f := range Compile(topo).Facts {
+			if s, ok := f.(sysctl.Setting); ok && (strings.Contains(s.Name, "forward") || strings.Contains(s.Name, "uplink0")) {
+				list = append(list, s.Name+"="+s.Value)
+			}
+		}
+		return list
+	}
+	if got := settings(); got != nil {
+		t.Errorf("without a service: %v", got)
+	}
+	must(t, topo.AddService(Service{Name: "web", Network: "inner", Ports: []ServicePort{{80, 80, "tcp"}}}, plain{}))
+	want := []string{"net.ipv4.ip_forward=1", "net.ipv6.conf.uplink0.accept_ra=2", "net.ipv6.conf.all.forwarding=1"}
+	if diff := cmp.Diff(want, settings()); diff != "" {
+		t.Errorf("with a service (-want +got):\n%s", diff)
 	}
 }

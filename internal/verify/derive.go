@@ -73,6 +73,11 @@ func Derive(t topology.Topology, h Host, names ...string) []Promise {
 			d.published(c, p, callers)
 		}
 	}
+	for i, s := range t.Services {
+		if !s.Headless && len(d.places) > 0 {
+			d.service(s, d.callersOf(s, i%len(d.places), most, names))
+		}
+	}
 	return d.expected()
 }
 
@@ -166,7 +171,7 @@ func (d *deriver) out(c *topology.Container) {
 
 func (d *deriver) outside(from string, far netip.Addr, port uint16, proto string) Promise {
 	return Promise{From: from, To: TheOutside, Addr: far, Port: port, Proto: proto,
-		Server: Server{TheOutside, far, port, proto}}
+		Servers: []Server{{TheOutside, far, port, proto}}}
 }
 
 // direct promises who reaches a container's own addresses, and who does not.
@@ -174,7 +179,7 @@ func (d *deriver) direct(c *topology.Container, callers []*topology.Container) {
 	for _, at := range d.addresses(c) {
 		for _, port := range d.ports(c, at.addr) {
 			to := Promise{To: c.Name, Addr: at.addr, Port: port.number, Proto: port.proto,
-				Server: Server{c.Name, at.addr, port.number, port.proto}}
+				Servers: []Server{{c.Name, at.addr, port.number, port.proto}}}
 			d.add(to.from(TheHost, true))
 			d.add(to.from(TheOutside, false))
 			for _, other := range callers {
@@ -232,9 +237,9 @@ func (d *deriver) published(c *topology.Container, p topology.Port, callers []*t
 			addr = main.IP6
 		}
 		for _, i := range ends(p) {
-			d.callsHost(c, callers, p, Promise{
+			d.callsHost(append(slices.Clip(callers), c), p, Promise{
 				To: c.Name, Port: p.Host + i, Proto: p.Proto, Published: p.String(),
-				Server: Server{c.Name, addr, p.To + i, p.Proto},
+				Servers: []Server{{c.Name, addr, p.To + i, p.Proto}},
 			}, ipv6)
 		}
 	}
@@ -247,8 +252,9 @@ func ends(p topology.Port) []uint16 {
 	return []uint16{0, p.HostEnd - p.Host}
 }
 
-// callsHost promises who is answered by the host's addresses, for a container.
-func (d *deriver) callsHost(c *topology.Container, callers []*topology.Container, p topology.Port, to Promise, ipv6 bool) {
+// callsHost promises who is answered by the host's addresses, for a container or
+// a service.
+func (d *deriver) callsHost(callers []*topology.Container, p topology.Port, to Promise, ipv6 bool) {
 	by := d.host.called(ipv6)
 	open := !p.HostIP.IsLoopback()
 	if open && p.HostIP.IsValid() && !p.HostIP.IsUnspecified() {
@@ -271,7 +277,7 @@ func (d *deriver) callsHost(c *topology.Container, callers []*topology.Container
 		return
 	}
 	to = to.at(by[0])
-	for _, caller := range append(callers[:len(callers):len(callers)], c) {
+	for _, caller := range callers {
 		if leads, closed := d.way(caller, ipv6); leads || closed {
 			d.add(to.from(caller.Name, leads && open))
 		}

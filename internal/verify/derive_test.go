@@ -137,10 +137,38 @@ func TestDeriveCrowd(t *testing.T) {
 	}
 }
 
+// A service is answered by those of its backends that are given something; one of
+// a pod is where the pod is.
+func TestDeriveBackends(t *testing.T) {
+	got := make(map[string]string)
+	for _, p := range Derive(load(t, "testdata/services.yaml"), lab) {
+		if p.From == TheHost && p.Addr.Is4() && strings.HasPrefix(p.To, servicePrefix) && p.Published == "" {
+			got[p.To+"/"+p.Proto] = fmt.Sprint(p.Servers)
+		}
+	}
+	want := map[string]string{
+		"service pair/tcp":  "[{m1 10.77.1.2 8080 tcp} {m1 10.77.1.2 8081 tcp}]",
+		"service vault/udp": "[{v1 10.77.2.2 53 udp}]",
+		"service web/tcp":   "[{c1 10.77.0.2 8080 tcp} {c2 10.77.0.3 8080 tcp}]",
+		"service web/udp":   "[{c1 10.77.0.2 53 udp} {c2 10.77.0.3 53 udp}]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(- wanted, + derived):\n%s", diff)
+	}
+}
+
 // TestDeriveOfNames holds what is derived of some to what is derived of all.
 func TestDeriveOfNames(t *testing.T) {
-	topo := load(t, "testdata/bridge.yaml")
+	for _, file := range []string{"testdata/bridge.yaml", "testdata/services.yaml"} {
+		deriveOfNames(t, load(t, file))
+	}
+}
+
+func deriveOfNames(t *testing.T, topo topology.Topology) {
 	var all []string
+	for _, s := range topo.Services {
+		all = append(all, ServiceNamed(s.Name))
+	}
 	for _, c := range topo.Containers {
 		all = append(all, c.Name)
 	}

@@ -97,7 +97,7 @@ func (d *deriver) atHost(from string, port port) []Promise {
 		for _, p := range c.Publish {
 			if p.Proto == port.proto && p.Host <= port.number && port.number <= p.HostEnd && p.Serves(false) {
 				to.To, to.Published = c.Name, p.String()
-				to.Server = Server{c.Name, c.Main().IP, p.To + port.number - p.Host, p.Proto}
+				to.Servers = []Server{{c.Name, c.Main().IP, p.To + port.number - p.Host, p.Proto}}
 			}
 		}
 	}
@@ -119,7 +119,7 @@ func (d *deriver) atContainer(e topology.Expectation, port port) (list []Promise
 	var shared []Promise
 	for _, at := range d.addresses(c) {
 		p := Promise{From: e.From, To: c.Name, Addr: at.addr, Port: port.number, Proto: port.proto,
-			Server: Server{c.Name, at.addr, port.number, port.proto}}
+			Servers: []Server{{c.Name, at.addr, port.number, port.proto}}}
 		list = append(list, p)
 		if err == nil && from.Attachment(at.network.Name) != nil {
 			shared = append(shared, p)

@@ -28,10 +28,11 @@ type listener struct {
 func listen(ctx context.Context, list []Promise) map[Server]listener {
 	open := make(map[Server]listener)
 	for _, p := range list {
-		if _, done := open[p.Server]; p.Server.In == "" || done || p.Proto == SCTP {
-			continue
+		for _, s := range p.Servers {
+			if _, done := open[s]; !done && p.Proto != SCTP {
+				open[s] = s.open(ctx)
+			}
 		}
-		open[p.Server] = p.Server.open(ctx)
 	}
 	return open
 }

@@ -29,14 +29,14 @@ const AnyPort = 61077
 // Promise is that a place reaches an address, or does not.
 type Promise struct {
 	From  string     // a container, TheHost or TheOutside
-	To    string     // the same, or Gateway
+	To    string     // the same, Gateway, or a service as [ServiceNamed] has it
 	Addr  netip.Addr // what is called
 	Port  uint16     // 0 with ICMP
 	Proto string
 	Reach bool
 
 	Published string     // the published port that it is about, in the form 8080:80/tcp; may be empty
-	Server    Server     // who has to answer; the zero Server is whoever does
+	Servers   []Server   // one of whom has to answer; without any it is whoever does
 	Sees      netip.Addr // the caller's address as the server must see it; the zero Addr is any
 	Own       bool       // the user's own expectation
 }
@@ -47,6 +47,11 @@ const (
 	TheOutside = "the outside" // a neighbour of the host
 	Gateway    = "a gateway"   // a router's address
 )
+
+// ServiceNamed is a service as promises name it: no container can have such a name.
+func ServiceNamed(name string) string { return servicePrefix + name }
+
+const servicePrefix = "service "
 
 // Server is a place to be answered from.
 type Server struct {
@@ -84,8 +89,8 @@ func (p Promise) String() string {
 	return s
 }
 
-// About reports whether a promise is about one of these containers; an empty
-// list is all.
+// About reports whether a promise is about one of these containers or services;
+// an empty list is all.
 func (p Promise) About(names []string) bool {
 	for _, n := range names {
 		if p.From == n || p.To == n {

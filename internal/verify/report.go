@@ -149,14 +149,17 @@ func rowRank(name string) int {
 	return 0
 }
 
-// columnRank puts containers before what lies beyond, and published ports last.
+// columnRank puts containers before services, these before what lies beyond, and
+// published ports last.
 func columnRank(name string) int {
 	switch {
 	case strings.Contains(name, "/"):
-		return 3
+		return 4
 	case name == Gateway:
-		return 2
+		return 3
 	case name == TheOutside:
+		return 2
+	case strings.HasPrefix(name, servicePrefix):
 		return 1
 	}
 	return 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,7 +139,7 @@ func (r runner) try(ctx context.Context, p Promise) Result {
 	if p.Proto == SCTP {
 		return p.unproven("SCTP is not tried: cnet has no client for it")
 	}
-	if err := errors.Join(missing(p.From), r.open[p.Server].err); err != nil {
+	if err := errors.Join(missing(p.From), r.unserved(p)); err != nil {
 		if !p.Reach {
 			return p.unproven(err.Error())
 		}
@@ -224,8 +225,26 @@ func (r runner) scheme(p Promise) string {
 	return probe.HTTP
 }
 
-// foreign reports whether somebody else serves the port, or whoever does.
-func (r runner) foreign(p Promise) bool { return p.Server.In == "" || r.open[p.Server].foreign }
+// foreign reports whether somebody else may serve the port, or whoever does.
+func (r runner) foreign(p Promise) bool {
+	others := func(s Server) bool { return r.open[s].foreign }
+	return len(p.Servers) == 0 || slices.ContainsFunc(p.Servers, others)
+}
+
+// unserved says why one of those who have to answer cannot.
+func (r runner) unserved(p Promise) error {
+	for _, s := range p.Servers {
+		if err := r.open[s].err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isServer reports whether the one of that name may answer.
+func (p Promise) isServer(name string) bool {
+	return slices.ContainsFunc(p.Servers, func(s Server) bool { return s.name() == name })
+}
 
 // judgeOpen judges a call that has to be answered.
 func (r runner) judgeOpen(p Promise, got probe.Result) Result {
@@ -240,7 +259,7 @@ func (r runner) judgeOpen(p Promise, got probe.Result) Result {
 	}
 	name, client := said(got.Body)
 	switch {
-	case name != p.Server.name():
+	case !p.isServer(name):
 		return p.broken("", "another server answers there", "The packets go somewhere else: a rule rewrites them, or the port is another's.")
 	case p.Sees.IsValid() && client != p.Sees:
 		return p.broken("", fmt.Sprintf("it is answered, but is not seen there as %s", p.Sees), sourceHint(p))
@@ -267,7 +286,7 @@ func (r runner) judgeClosed(ctx context.Context, p Promise, got probe.Result) Re
 	switch {
 	case !got.OK && p.Proto == UDP && r.foreign(p) && got.Errno == "ETIMEDOUT":
 		return p.unproven("sent; another server listens there, and its silence proves nothing")
-	case !got.OK, !r.foreign(p) && name != p.Server.name():
+	case !got.OK, !r.foreign(p) && !p.isServer(name):
 		return p.kept()
 	}
 	return p.isOpen()

@@ -36,6 +36,10 @@ func TestRun(t *testing.T) {
 			{"nobody answers, and none shall", Kept, "", self(loopback, 83, TCP).at(other).from(TheHost, false)},
 			{"the wrong server answers", Broken, "another server answers", self(other, 81, TCP).at(loopback)},
 			{"the wrong server answers what is closed", Kept, "", self(other, 81, TCP).at(loopback).from(TheHost, false)},
+			{"one of several servers answers", Kept, "", either(self(loopback, 85, TCP), other, loopback)},
+			{"one of several servers is not there", Broken, "does not have the address", either(self(loopback, 85, TCP), loopback, netip.MustParseAddr("192.0.2.9"))},
+			{"another's server is one of several", Kept, "", either(self(loopback, 80, TCP), other, loopback)},
+			{"one of several servers is open, and should be closed", Broken, "must not", either(self(loopback, 85, TCP), other, loopback).from(TheHost, false)},
 			{"the caller is seen as another", Broken, "is not seen there as 192.0.2.7", seen(self(loopback, 84, TCP), "192.0.2.7")},
 			{"no echo of nobody", Unproven, "the host's either", Promise{From: TheHost, To: Gateway, Addr: netip.MustParseAddr("192.0.2.9"), Proto: ICMP, Reach: true}},
 			{"a server's address is not there", Broken, "does not have the address", self(netip.MustParseAddr("192.0.2.9"), 81, TCP)},
@@ -69,7 +73,16 @@ func strangers(t *testing.T) {
 // self is a promise that the host reaches itself.
 func self(addr netip.Addr, port uint16, proto string) Promise {
 	return Promise{From: TheHost, To: TheHost, Addr: addr, Port: port, Proto: proto, Reach: true,
-		Server: Server{TheHost, addr, port, proto}}
+		Servers: []Server{{TheHost, addr, port, proto}}}
+}
+
+// either is a promise that is kept by who serves its port at any of the addresses.
+func either(p Promise, addrs ...netip.Addr) Promise {
+	p.Servers = nil
+	for _, a := range addrs {
+		p.Servers = append(p.Servers, Server{TheHost, a, p.Port, p.Proto})
+	}
+	return p
 }
 
 func seen(p Promise, as string) Promise {

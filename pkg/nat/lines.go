@@ -73,17 +73,26 @@ func mendLines(s snapshot, rules []Rule) lines {
 		s = s.without(chain)
 	}
 	for _, r := range rules {
-		n := s.count(r)
-		if _, beaten := s.winner(r); r.isChain() || n == 1 && !beaten {
+		wrong := func(o Rule) bool { return s.wrong(o) && (o.id() == r.id() || o.First && r.First && o.beside(r)) }
+		if !slices.ContainsFunc(rules, wrong) {
 			continue
 		}
-		for ; n > 0; n-- {
+		for n := s.count(r); n > 0; n-- {
 			list = append(list, breakLines([]Rule{r})...)
 		}
 		list = append(list, makeLines([]Rule{r})...)
 	}
 	return list
 }
+
+// wrong reports whether a rule has to be set right: alone, or with those that are
+// the first of a chain with it, so that these stay in their order.
+func (s snapshot) wrong(r Rule) bool {
+	_, beaten := s.winner(r)
+	return !r.isChain() && (beaten || s.count(r) != 1)
+}
+
+func (r Rule) beside(o Rule) bool { return r.Table == o.Table && r.Chain == o.Chain }
 
 // mendCommands are the same by hand, whatever stands there.
 func mendCommands(rules []Rule) (cmds []fact.Command) {

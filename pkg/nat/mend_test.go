@@ -2,6 +2,7 @@ package nat_test
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -15,7 +16,8 @@ import (
 func TestMend(t *testing.T) {
 	each(t, func(t *testing.T) {
 		ctx := context.Background()
-		must(t, ip4.MakeAll(ctx, append(hooks(ip4), network(ip4, "lab", "10.77.0.0/24", "cnet-lab")...)))
+		spare := nat.Spare{On: ip4, Network: "lab", Gateway: netip.MustParseAddr("10.77.0.1"), Port: 53, Ports: true}
+		must(t, ip4.MakeAll(ctx, append(append(hooks(ip4), network(ip4, "lab", "10.77.0.0/24", "cnet-lab")...), spare)))
 		forward := nat.Hook{On: ip4, Role: nat.RoleForward}
 		lab := nat.Forward{On: ip4, Network: "lab", Iface: "cnet-lab"}
 		for _, c := range []struct {
@@ -31,6 +33,10 @@ func TestMend(t *testing.T) {
 			{nat.Hook{On: ip4, Role: nat.RoleLoopback}, "iptables -t raw -F PREROUTING"},
 			{lab, "iptables -F CNET-GUARD"},
 			{lab, "iptables -A CNET-ALLOW -i cnet-lab -m comment --comment 'cnet lab' -j ACCEPT"},
+			{spare, "iptables -t nat -D CNET-PUBLISH 1"},
+			{spare, "iptables -t nat -D CNET-PUBLISH 2"},
+			{spare, "iptables -t nat -A CNET-PUBLISH -d 10.77.0.1 -p udp --dport 53 -m comment --comment 'cnet lab' -j RETURN"},
+			{spare, "iptables -t nat -D CNET-PUBLISH -i eth9 -p udp -j DNAT --to 10.77.0.9 || true; iptables -t nat -I CNET-PUBLISH 2 -i eth9 -p udp -j DNAT --to 10.77.0.9"},
 			{nat.Rule{On: ip4, Table: "filter", Chain: "FORWARD", Args: []string{"-i", "eth9", "-j", "DROP"}}, "iptables -A FORWARD -i eth9 -j DROP"},
 		} {
 			before := hosttest.Snapshot(t)
@@ -39,7 +45,7 @@ func TestMend(t *testing.T) {
 				equal(t, before, after)
 			}
 		}
-		for _, f := range append(hooks(ip4), network(ip4, "lab", "10.77.0.0/24", "cnet-lab")...) {
+		for _, f := range append(append(hooks(ip4), network(ip4, "lab", "10.77.0.0/24", "cnet-lab")...), spare) {
 			if truth, err := f.Probe(ctx); err != nil || truth.State != fact.Holds {
 				t.Errorf("%s: %v %v", f.Key(), truth, err)
 			}

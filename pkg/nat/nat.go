@@ -29,26 +29,6 @@ type On struct {
 	Netns   string `json:"netns,omitempty"` // path; "" is the host
 }
 
-// Kinds are the kinds of facts of this package.
-func Kinds() []fact.Kind {
-	return []fact.Kind{
-		fact.KindOf[Hook](),
-		fact.KindOf[Forward](),
-		fact.KindOf[Masquerade](),
-		fact.KindOf[Hairpin](),
-		fact.KindOf[Loopback](),
-		fact.KindOf[Publish](),
-		fact.KindOf[Endpoint](),
-		fact.KindOf[Balance](),
-		fact.KindOf[Refuse](),
-		fact.KindOf[Spare](),
-		fact.KindOf[Redirect](),
-		fact.KindOf[Tracked](),
-		fact.KindOf[Rule](),
-		fact.KindOf[Found](),
-	}
-}
-
 // Available reports what the host lacks for a backend: an error that wraps
 // [ErrBackend], exec.ErrNotFound for a command that is not installed, or
 // syscall.EOPNOTSUPP for a kernel without nf_tables. It changes nothing.
@@ -219,40 +199,4 @@ func commands(verb fact.Verb, v value) []fact.Command {
 		list[i].Argv = append(netns.Args(v.on().Netns), list[i].Argv...)
 	}
 	return list
-}
-
-// key is the key of a fact; what stands for both families, or is kept with
-// another backend while a host moves to it, has two.
-func (o On) key(kind, name string) fact.Key {
-	return fact.Key{Kind: kind, Netns: o.Netns, Name: name + o.mark()}
-}
-
-// mark tells the names of two facts apart that say the same of another family,
-// or with another backend.
-func (o On) mark() string {
-	switch {
-	case o.Backend == Nftables && o.IPv6:
-		return " (nftables, IPv6)"
-	case o.Backend == Nftables:
-		return " (nftables)"
-	case o.IPv6:
-		return " (IPv6)"
-	}
-	return ""
-}
-
-// hooks are the keys of the hooks of these roles.
-func (o On) hooks(roles ...string) []fact.Key {
-	keys := make([]fact.Key, len(roles))
-	for i, role := range roles {
-		keys[i] = o.hook(role).Key()
-	}
-	return keys
-}
-
-func (o On) family() string {
-	if o.IPv6 {
-		return "IPv6"
-	}
-	return "IPv4"
 }

@@ -2,6 +2,7 @@ package nat_test
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ import (
 func TestNftMend(t *testing.T) {
 	inNft(t, func(t *testing.T) {
 		ctx, facts := context.Background(), nftEverything()
+		spare := nat.Spare{On: nft4, Network: "lab", Gateway: netip.MustParseAddr("10.77.0.1"), Port: 53, Ports: true}
+		facts = append(facts, spare)
 		must(t, nft4.MakeAll(ctx, facts))
 		table := nat.Hook{On: nft4, Role: nat.RoleTable}
 		forward := nat.Hook{On: nft4, Role: nat.RoleForward}
@@ -43,6 +46,7 @@ func TestNftMend(t *testing.T) {
 			{out, "nft flush chain inet cnet masquerade4-lab"},
 			{out, "nft delete element inet cnet masquerade4 '{ 10.77.0.0/24 }'; nft add element inet cnet masquerade4 '{ 10.77.0.0/24 : drop }'"},
 			{web, "nft delete element inet cnet ports4 '{ tcp . 8080 }' || true; nft add element inet cnet ports4 '{ tcp . 8080 : 10.77.0.9 . 80 }'"},
+			{spare, "nft delete element inet cnet spared4 '{ 10.77.0.1 . udp . 53 }'"},
 			{span, "nft delete element inet cnet ports4 '{ tcp . 7003 }'"},
 		} {
 			before := hosttest.Snapshot(t)

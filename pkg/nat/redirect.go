@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cnetlab/cnet/pkg/fact"
-	"github.com/cnetlab/cnet/pkg/netns"
 )
 
 // OwnMark is the mark of the packets that a proxy sends itself (SO_MARK, socket(7)).
@@ -218,21 +217,3 @@ type ruleOf struct {
 
 func (r ruleOf) iptables() []Rule      { return r.Redirect.iptables()[r.at : r.at+1] }
 func (r ruleOf) nftables() []nftObject { return r.Redirect.nftables()[r.at : r.at+1] }
-
-// Within is the namespace that the rules stand in, if it is not the host's: they
-// go with it.
-func (o On) Within() []fact.Key {
-	if o.Netns == "" {
-		return nil
-	}
-	return []fact.Key{netns.KeyOf(o.Netns)}
-}
-
-// inside calls fn in the namespace of the rules. Only readings of the host's
-// tables are kept for later.
-func (o On) inside(ctx context.Context, fn func(context.Context) error) error {
-	if o.Netns == "" {
-		return fn(ctx)
-	}
-	return netns.Do(o.Netns, func() error { return fn(context.WithValue(ctx, sessionKey{}, (*session)(nil))) })
-}

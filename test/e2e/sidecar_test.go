@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,19 +22,16 @@ import (
 	"github.com/cnetlab/cnet/pkg/netns"
 )
 
-// get sends a request of HTTP from the namespace ns on a connection of its own.
-func get(ns, to string, header ...string) (status int, body string, err error) {
-	var c net.Conn
-	err = netns.Do(path(ns), func() (err error) {
-		c, err = net.DialTimeout("tcp", to, 10*time.Second)
-		return err
-	})
+// get sends a request of HTTP from the namespace ns on a connection of its own, for
+// the host "web" or another.
+func get(ns, to string, host ...string) (status int, body string, err error) {
+	c, err := dialFrom(ns, to)
 	if err != nil {
 		return 0, "", err
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n%s\r\n", strings.Join(append(header, ""), "\r\n"))
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", append(host, "web")[0])
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		return 0, "", err
@@ -270,23 +268,22 @@ func TestSidecarKilled(t *testing.T) {
 	})
 }
 
+// keptAs are the kept processes whose name begins so.
+func keptAs(t *testing.T, name string) (parents, children []string) {
+	t.Helper()
+	parents, children = kept(t)
+	other := func(pid string) bool {
+		b, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+		return !strings.Contains(string(b), "keep\x00"+name)
+	}
+	return slices.DeleteFunc(parents, other), slices.DeleteFunc(children, other)
+}
+
 func sidecarProcesses(t *testing.T) (parent, child string) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		parents, children := kept(t)
-		parent, child = "", ""
-		for _, pid := range parents {
-			if b, _ := os.ReadFile("/proc/" + pid + "/cmdline"); strings.Contains(string(b), "sidecar-") {
-				parent = pid
-			}
-		}
-		for _, pid := range children {
-			if b, _ := os.ReadFile("/proc/" + pid + "/cmdline"); strings.Contains(string(b), "sidecar-") {
-				child = pid
-			}
-		}
-		if parent != "" && child != "" {
-			return parent, child
+		if parents, children := keptAs(t, "sidecar-"); len(parents) == 1 && len(children) == 1 {
+			return parents[0], children[0]
 		}
 	}
 	t.Fatal("no sidecar runs")

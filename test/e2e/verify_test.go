@@ -32,7 +32,11 @@ create vault --network inner
 create vaulted --network inner
 publish web 8080:80 8080:80/udp 127.0.0.1:8081:81 9000-9009:7000-7009
 publish far 8180:80
+service create shop --network open --port 80:8088 --backend web --backend db --publish 8280:80
 `
+
+// theShop is the service, as promises name it.
+const theShop = "service shop"
 
 // A promised is a row of what cnet verify -o json tells.
 type promised struct {
@@ -80,12 +84,19 @@ var harms = []harm{
 		},
 	},
 	{
+		name: "a service's rule is deleted",
+		by:   `iptables -t nat -F CNET-SERVICE`,
+		breaks: func(p promised) bool {
+			return p.To == theShop && p.Published == "" && p.ipv4() && p.Reach && p.From != "the host"
+		},
+	},
+	{
 		name: "the host does not forward",
 		by:   `sysctl -qw net.ipv4.ip_forward=0`,
 		breaks: func(p promised) bool {
 			beyond := p.Published != "" || p.To == "the outside" || p.Address == "203.0.113.1"
 			cables := (p.To == "far" || p.To == "wide") && p.From != "the outside"
-			return p.ipv4() && p.Reach && p.From != "the host" && (beyond || cables)
+			return p.ipv4() && p.Reach && p.From != "the host" && (beyond || cables || p.To == theShop)
 		},
 	},
 	{
@@ -125,14 +136,14 @@ var harms = []harm{
 		name: "packets from 127.0.0.1 do not leave the host",
 		by:   `sysctl -qw net.ipv4.conf.cnet-open.route_localnet=0`,
 		breaks: func(p promised) bool {
-			return p.From == "the host" && p.To == "web" && p.Address == "127.0.0.1"
+			return p.From == "the host" && (p.To == "web" || p.To == theShop) && p.Address == "127.0.0.1"
 		},
 	},
 	{
 		name: "a namespace is deleted",
 		by:   `ip netns del db`,
 		breaks: func(p promised) bool {
-			return (p.From == "db" || p.To == "db") && p.Reach
+			return (p.From == "db" || p.To == "db" || p.To == theShop) && p.Reach
 		},
 	},
 }
