@@ -37,7 +37,8 @@ func (p *Proxy) stateOf(c Config) *state {
 		},
 		Transport: &proxy.Transport{
 			Base: &http.Transport{
-				DialContext: p.dial, DisableKeepAlives: true, DisableCompression: true, ExpectContinueTimeout: time.Second,
+				DialContext: p.within(c.Timeout), DisableKeepAlives: true, DisableCompression: true,
+				ExpectContinueTimeout: min(time.Second, c.Timeout/2), // as long as a client would wait
 			},
 			Retries: c.Retries, Timeout: c.Timeout, Budget: &p.budget, Breakers: &p.circuit, Seen: p.meter.tried,
 		},
@@ -92,6 +93,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		seen := &proxy.Answer{ResponseWriter: w}
 		began := time.Now()
 		defer func() { p.meter.answered(seen.Status, time.Since(began)) }() // also when the client is gone, which panics
+		w.Header()["Content-Type"], w.Header()["Date"] = nil, nil // the upstream's, or none
 		s := p.state.Load()
 		s.handler.ServeHTTP(seen, proxy.WithChoice(r, s.choice(c.to)))
 	}
@@ -108,6 +110,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, proxy.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusGatewayTimeout
 	}
+	w.Header().Del("Date")
 	w.Header().Set("Server", "cnet-sidecar")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

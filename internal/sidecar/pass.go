@@ -49,7 +49,7 @@ func (p *Proxy) reach(s *state, c *client) (*noted, error) {
 	choose := s.choice(c.to)
 	var tried []proxy.Backend
 	for n := 0; ; n++ {
-		b, err := choose(tried)
+		b, err := p.circuit.Pick(choose, tried)
 		if err != nil {
 			return nil, err
 		}

@@ -153,6 +153,16 @@ func (p *Proxy) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return n, nil
 }
 
+// within calls upstream for so long. The transport alone would go on when nobody
+// waits any more.
+func (p *Proxy) within(limit time.Duration) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return p.dial(ctx, network, addr)
+	}
+}
+
 // Drain returns when the connections there are have ended by themselves, or when
 // ctx ends. The listeners are the caller's to close, before.
 func (p *Proxy) Drain(ctx context.Context) {
