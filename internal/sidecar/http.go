@@ -29,6 +29,7 @@ func (p *Proxy) stateOf(c Config) *state {
 	s.handler = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.RawQuery, r.Out.Host = "http", r.In.URL.RawQuery, r.In.Host
+			r.Out.Trailer = r.In.Trailer // which fills when the body has been read
 			for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 				if v, ok := r.In.Header[h]; ok {
 					r.Out.Header[h] = v
@@ -93,8 +94,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		seen := &proxy.Answer{ResponseWriter: w}
 		began := time.Now()
 		defer func() { p.meter.answered(seen.Status, time.Since(began)) }() // also when the client is gone, which panics
-		w.Header()["Content-Type"], w.Header()["Date"] = nil, nil // the upstream's, or none
 		s := p.state.Load()
+		// The server adds nothing of its own to an answer that passes.
+		w.Header()["Content-Type"], w.Header()["Date"] = nil, nil
 		s.handler.ServeHTTP(seen, proxy.WithChoice(r, s.choice(c.to)))
 	}
 }

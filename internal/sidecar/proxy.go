@@ -42,11 +42,12 @@ func New(errs io.Writer) *Proxy {
 	p.meter = newMeter(&p.circuit)
 	p.ctx, p.end = context.WithCancel(context.Background())
 	p.server = &http.Server{
-		Handler:           http.HandlerFunc(p.serve),
-		ReadHeaderTimeout: 30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          log.New(errs, "", log.LstdFlags),
-		BaseContext:       func(net.Listener) context.Context { return p.ctx },
+		Handler:                      http.HandlerFunc(p.serve),
+		ReadHeaderTimeout:            30 * time.Second,
+		IdleTimeout:                  2 * time.Minute,
+		ErrorLog:                     log.New(errs, "", log.LstdFlags),
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for the upstream
+		BaseContext:                  func(net.Listener) context.Context { return p.ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, clientKey{}, c)
 		},
