@@ -81,7 +81,7 @@ func (a *app) processes(names []string) ([]process, error) {
 		records, err := recordsOf(name)
 		own, is := a.keptOf(name)
 		if is && len(records) == 0 && err == nil {
-			records, err = recorded(own)
+			records, err = ownRecords(own)
 		}
 		if err != nil {
 			return nil, err
@@ -98,9 +98,9 @@ func (a *app) processes(names []string) ([]process, error) {
 	return list, nil
 }
 
-// recorded waits for the record of a process of cnet's own that runs and has only
+// ownRecords waits for the record of a process of cnet's own that runs and has only
 // just begun: it records itself.
-func recorded(k kept) (list []proc.Process, err error) {
+func ownRecords(k kept) (list []proc.Process, err error) {
 	for end := time.Now().Add(time.Second); k.Runs() && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if list, err = proc.ListKept(k.Name); err != nil || len(list) > 0 {
 			break
