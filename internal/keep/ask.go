@@ -2,10 +2,13 @@ package keep
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tell asks the process how it fares, and reads its answer into v.
@@ -25,6 +28,9 @@ func (k Kind) Tell(v any) error {
 // it takes no new ones. The func that it returns waits for that.
 func (k Kind) Drain(grace time.Duration) (wait func(), err error) {
 	_, c, err := k.ask(message{Verb: verbDrain, Grace: grace})
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) { // it had none, and has ended
+		return func() {}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("drain %s: %w", k.Name, err)
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -62,6 +63,22 @@ func (b *Breakers) Begin(at netip.AddrPort) bool {
 	}
 	s.trial = time.Now()
 	return true
+}
+
+// Pick is the backend that a choice picks for a try which is about to begin. One
+// that another request has just begun to try is left to it.
+func (b *Breakers) Pick(choose Choice, tried []Backend) (Backend, error) {
+	var left []Backend
+	for {
+		picked, err := choose(tried)
+		if err != nil || b.Begin(picked.At) {
+			return picked, err
+		}
+		if slices.Contains(left, picked) {
+			return Backend{}, ErrOpen
+		}
+		left = append(left, picked)
+	}
 }
 
 // End is told how a request to a backend went.

@@ -89,13 +89,13 @@ func keepBody(r *http.Request) (*body, error) {
 // once reports whether the body can be sent once only.
 func (b *body) once() bool { return b.rest != nil || b.whole != nil }
 
-// reader is the body for a try.
-func (b *body) reader() io.ReadCloser {
+// reader is the body for a try, which has patience with what is still to come.
+func (b *body) reader(p *patience) io.ReadCloser {
 	switch {
 	case b.whole != nil:
-		return io.NopCloser(b.whole)
+		return io.NopCloser(p.while(b.whole))
 	case b.rest != nil:
-		return io.NopCloser(io.MultiReader(bytes.NewReader(b.kept), b.rest))
+		return io.NopCloser(io.MultiReader(bytes.NewReader(b.kept), p.while(b.rest)))
 	case b.kept != nil:
 		return io.NopCloser(bytes.NewReader(b.kept))
 	}

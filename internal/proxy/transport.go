@@ -7,6 +7,8 @@ import (
 	"io"
 	"math/rand"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,7 +44,7 @@ type Try struct {
 type Transport struct {
 	Base     http.RoundTripper
 	Retries  int
-	Timeout  time.Duration // of each try, until its answer begins; 0 is none
+	Timeout  time.Duration // of each try, from when its request is there until its answer begins; 0 is none
 	Budget   *Budget
 	Breakers *Breakers
 	Failed   func(status int) bool    // whether an answer of a status is a failure; nil is [Failed]
@@ -63,10 +65,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var tried []Backend
 	var last *http.Response
 	for n := 0; ; n++ {
-		b, cerr := choose(tried)
-		if cerr == nil && !t.Breakers.Begin(b.At) {
-			cerr = ErrOpen
-		}
+		b, cerr := t.Breakers.Pick(choose, tried)
 		if cerr != nil {
 			if last != nil || err != nil {
 				return last, err // of the try before
@@ -74,7 +73,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, cerr
 		}
 		if last != nil {
-			discard(last)
+			last.Body.Close() // unread: its end may be long in coming
 		}
 		last, err = t.try(r, b, n, kept)
 		tried = append(tried, b)
@@ -122,18 +121,21 @@ func (t *Transport) pause(ctx context.Context, n int) bool {
 // of the backend.
 func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	out := &sending{ReadCloser: kept.reader(), patience: t.Timeout}
-	if t.Timeout > 0 {
-		out.timer = time.AfterFunc(t.Timeout, func() { cancel(ErrTimeout) })
-	}
-	res, err := t.Base.RoundTrip(toBackend(r.WithContext(ctx), b, out))
-	wrong := out.end()
+	patience := newPatience(t.Timeout, func() { cancel(ErrTimeout) })
+	var reached atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
+	res, err := t.Base.RoundTrip(toBackend(r.WithContext(traced), b, kept.reader(patience)))
+	late, wrong := patience.end()
 	switch {
-	case err == nil:
-	case wrong != nil:
+	case late:
+		if err == nil {
+			res.Body.Close()
+		}
+		if err = fmt.Errorf("%w (%s)", ErrTimeout, t.Timeout); !reached.Load() {
+			err = Unreached(err)
+		}
+	case err != nil && wrong != nil:
 		err = fmt.Errorf("%w: %w", ErrRequest, wrong)
-	case errors.Is(context.Cause(ctx), ErrTimeout):
-		err = fmt.Errorf("%w (%s)", ErrTimeout, t.Timeout)
 	}
 	done := Try{Backend: b, Number: n, Err: err}
 	if err != nil {
@@ -150,13 +152,10 @@ func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Re
 	return res, err
 }
 
-func toBackend(r *http.Request, b Backend, out *sending) *http.Request {
+func toBackend(r *http.Request, b Backend, body io.ReadCloser) *http.Request {
 	u := *r.URL
 	u.Host = b.At.String()
-	r.URL, r.Body = &u, out
-	if out.ReadCloser == http.NoBody { // which the transport knows by itself
-		r.Body = http.NoBody
-	}
+	r.URL, r.Body = &u, body
 	return r
 }
 
@@ -187,10 +186,4 @@ type upgraded struct {
 func (u *upgraded) Close() error {
 	defer u.end()
 	return u.ReadWriteCloser.Close()
-}
-
-// discard reads the rest of an answer that nobody wants, if it is short.
-func discard(res *http.Response) {
-	_, _ = io.CopyN(io.Discard, res.Body, 4<<10)
-	res.Body.Close()
 }

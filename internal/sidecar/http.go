@@ -29,6 +29,7 @@ func (p *Proxy) stateOf(c Config) *state {
 	s.handler = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.RawQuery, r.Out.Host = "http", r.In.URL.RawQuery, r.In.Host
+			r.Out.Trailer = r.In.Trailer // which fills when the body has been read
 			for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 				if v, ok := r.In.Header[h]; ok {
 					r.Out.Header[h] = v
@@ -37,7 +38,8 @@ func (p *Proxy) stateOf(c Config) *state {
 		},
 		Transport: &proxy.Transport{
 			Base: &http.Transport{
-				DialContext: p.dial, DisableKeepAlives: true, DisableCompression: true, ExpectContinueTimeout: time.Second,
+				DialContext: p.within(c.Timeout), DisableKeepAlives: true, DisableCompression: true,
+				ExpectContinueTimeout: min(time.Second, c.Timeout/2), // as long as a client would wait
 			},
 			Retries: c.Retries, Timeout: c.Timeout, Budget: &p.budget, Breakers: &p.circuit, Seen: p.meter.tried,
 		},
@@ -78,6 +80,11 @@ func (s *state) choice(to netip.AddrPort) proxy.Choice {
 // serve answers a request that a container sent, or one to the proxy itself.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	c, ok := r.Context().Value(clientKey{}).(*client)
+	p.open.Add(1) // the server does not wait for connections that were upgraded
+	defer p.open.Done()
+	if ok {
+		c.served()
+	}
 	switch {
 	case !ok:
 		http.Error(w, "nobody sent this", http.StatusInternalServerError)
@@ -88,6 +95,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		defer func() { p.meter.answered(seen.Status, time.Since(began)) }() // also when the client is gone, which panics
 		s := p.state.Load()
+		// The server adds nothing of its own to an answer that passes.
+		w.Header()["Content-Type"], w.Header()["Date"] = nil, nil
 		s.handler.ServeHTTP(seen, proxy.WithChoice(r, s.choice(c.to)))
 	}
 }
@@ -103,6 +112,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, proxy.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusGatewayTimeout
 	}
+	w.Header().Del("Date")
 	w.Header().Set("Server", "cnet-sidecar")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

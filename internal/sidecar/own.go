@@ -47,11 +47,8 @@ func (o *own) makes(c *net.TCPConn) (*noted, error) {
 		c.Close()
 		return nil, proxy.Final(errLoop)
 	}
-	n := &noted{TCPConn: c, forget: func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		delete(o.made, at)
-	}}
+	n := &noted{TCPConn: c}
+	n.forget = sync.OnceFunc(func() { forget(&o.mu, o.made, at, n) })
 	o.made[at] = n
 	return n, nil
 }
@@ -67,20 +64,25 @@ func (o *own) isGiven(c net.Conn, to netip.AddrPort) (*given, error) {
 		return nil, errLoop
 	}
 	g := &given{}
-	g.forget = sync.OnceFunc(func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		delete(o.given, at)
-	})
+	g.forget = sync.OnceFunc(func() { forget(&o.mu, o.given, at, g) })
 	o.given[at] = g
 	return g, nil
+}
+
+// forget takes a connection out, and leaves another that has its ends by now: the
+// kernel gives them anew as soon as the other side has reset it.
+func forget[C comparable](mu *sync.Mutex, from map[flow]C, at flow, c C) {
+	mu.Lock()
+	defer mu.Unlock()
+	if from[at] == c {
+		delete(from, at)
+	}
 }
 
 // noted is a connection that the proxy made.
 type noted struct {
 	*net.TCPConn
 	forget func()
-	once   sync.Once
 	back   atomic.Bool // it came back
 }
 
@@ -103,6 +105,6 @@ func (n *noted) told(err error) error {
 }
 
 func (n *noted) Close() error {
-	n.once.Do(n.forget)
+	n.forget()
 	return n.TCPConn.Close()
 }

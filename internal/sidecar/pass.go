@@ -12,6 +12,9 @@ import (
 // backend of a service, the next is called. A client whose server does not answer
 // is reset, which it hears as ECONNRESET: its connect has succeeded already.
 func (p *Proxy) pass(c *client) {
+	p.open.Add(1)
+	defer p.open.Done()
+	c.served()
 	defer c.Close()
 	p.meter.tcp.Inc()
 	s := p.state.Load()
@@ -26,16 +29,16 @@ func (p *Proxy) pass(c *client) {
 	back := make(chan struct{})
 	go func() {
 		defer close(back)
-		n, _ := io.Copy(c.TCPConn, up.TCPConn)
+		n, err := io.Copy(c.TCPConn, up.TCPConn)
 		p.meter.received.Add(int(n))
-		if up.back.Load() {
+		if err != nil || up.back.Load() { // who is cut off is not told that this was all
 			_ = c.SetLinger(0)
 			c.Close()
 			return
 		}
 		_ = c.CloseWrite()
 	}()
-	n, _ := c.r.WriteTo(up.TCPConn)
+	n, _ := c.WriteTo(up.TCPConn)
 	p.meter.sent.Add(int(n))
 	_ = up.CloseWrite()
 	<-back
@@ -46,7 +49,7 @@ func (p *Proxy) reach(s *state, c *client) (*noted, error) {
 	choose := s.choice(c.to)
 	var tried []proxy.Backend
 	for n := 0; ; n++ {
-		b, err := choose(tried)
+		b, err := p.circuit.Pick(choose, tried)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,8 @@ type Proxy struct {
 	budget  proxy.Budget
 	inbox   *inbox // the connections that speak HTTP
 	server  *http.Server
-	open    sync.WaitGroup // connections that do not
+	taking  sync.WaitGroup // listeners, and connections that are not served yet
+	open    sync.WaitGroup // connections that do not speak it, or do no longer
 	ctx     context.Context
 	end     context.CancelFunc
 }
@@ -41,10 +42,12 @@ func New(errs io.Writer) *Proxy {
 	p.meter = newMeter(&p.circuit)
 	p.ctx, p.end = context.WithCancel(context.Background())
 	p.server = &http.Server{
-		Handler:           http.HandlerFunc(p.serve),
-		ReadHeaderTimeout: 30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          log.New(errs, "", log.LstdFlags),
+		Handler:                      http.HandlerFunc(p.serve),
+		ReadHeaderTimeout:            30 * time.Second,
+		IdleTimeout:                  2 * time.Minute,
+		ErrorLog:                     log.New(errs, "", log.LstdFlags),
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for the upstream
+		BaseContext:                  func(net.Listener) context.Context { return p.ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, clientKey{}, c)
 		},
@@ -62,6 +65,8 @@ func (p *Proxy) Set(c Config) {
 
 // Serve takes the connections of a listener, until it is closed.
 func (p *Proxy) Serve(l net.Listener) error {
+	p.taking.Add(1)
+	defer p.taking.Done()
 	for {
 		c, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -71,6 +76,7 @@ func (p *Proxy) Serve(l net.Listener) error {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
+		p.taking.Add(1)
 		go p.take(c.(*net.TCPConn), word(l.Addr()))
 	}
 }
@@ -80,7 +86,8 @@ type client struct {
 	*net.TCPConn
 	r      *bufio.Reader
 	to     netip.AddrPort
-	direct bool // nobody led it here
+	direct bool   // nobody led it here
+	served func() // is called when it is served, or closed
 	*given
 }
 
@@ -88,26 +95,35 @@ type clientKey struct{}
 
 func (c *client) Read(b []byte) (int, error) { return c.r.Read(b) }
 
+// WriteTo is that of the reader: the connection's own would leave out what was read.
+func (c *client) WriteTo(w io.Writer) (int64, error) { return c.r.WriteTo(w) }
+
 func (c *client) Close() error {
 	c.forget()
+	defer c.served()
 	return c.TCPConn.Close()
 }
 
 // take finds out what a connection is, and hands it on.
 func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
+	served := sync.OnceFunc(p.taking.Done)
 	to, err := p.Original(tcp)
 	if err != nil {
 		p.meter.lost.Inc()
 		tcp.Close()
+		served()
 		return
 	}
 	mine, err := p.own.isGiven(tcp, to)
 	if err != nil {
 		p.meter.loops.Inc()
 		tcp.Close()
+		served()
 		return
 	}
-	c := &client{TCPConn: tcp, r: bufio.NewReader(tcp), to: to, direct: to == word(tcp.LocalAddr()), given: mine}
+	c := &client{
+		TCPConn: tcp, r: bufio.NewReader(tcp), to: to, direct: to == word(tcp.LocalAddr()), served: served, given: mine,
+	}
 	if c.direct && !at.Addr().IsLoopback() { // a stranger has no business with the proxy itself
 		c.Close()
 		return
@@ -120,8 +136,6 @@ func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
 		c.Close()
 		return
 	}
-	p.open.Add(1)
-	defer p.open.Done()
 	p.pass(c)
 }
 
@@ -140,13 +154,25 @@ func (p *Proxy) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return n, nil
 }
 
-// Drain takes no more connections, and returns when those there are have ended by
-// themselves, or when ctx ends. The listeners are the caller's to close.
+// within calls upstream for so long. The transport alone would go on when nobody
+// waits any more.
+func (p *Proxy) within(limit time.Duration) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return p.dial(ctx, network, addr)
+	}
+}
+
+// Drain returns when the connections there are have ended by themselves, or when
+// ctx ends. The listeners are the caller's to close, before.
 func (p *Proxy) Drain(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
-		_ = p.server.Shutdown(ctx)
-		p.open.Wait()
+		p.taking.Wait() // a server that shuts down drops the requests that it has yet to read
+		if p.server.Shutdown(ctx) == nil {
+			p.open.Wait()
+		}
 		close(done)
 	}()
 	select {

@@ -31,8 +31,8 @@ func speaksHTTP(c net.Conn, r *bufio.Reader) bool {
 }
 
 // isRequest reports whether bytes begin a request: a method in capitals and a
-// target. The preface of HTTP/2 does not, though it is made to look so; and what
-// follows a CONNECT is not HTTP.
+// path. The preface of HTTP/2 does not, though it is made to look so; what follows
+// a CONNECT is not HTTP; and a whole URL is for a proxy that the client knows of.
 func isRequest(b []byte) (yes, sure bool) {
 	for i, c := range b {
 		switch {
@@ -46,7 +46,7 @@ func isRequest(b []byte) (yes, sure bool) {
 				return false, false
 			}
 			t := b[i+1]
-			return t == '/' || t == '*' || t == 'h', true
+			return t == '/' || t == '*', true
 		default:
 			return false, true
 		}
