@@ -171,3 +171,47 @@ func TestDrain(t *testing.T) {
 		<-drained
 	}
 }
+
+// TestDrainUpgraded drains until who speaks over an upgraded connection is done.
+func TestDrainUpgraded(t *testing.T) {
+	e, at := serving(t, one(t, limits, func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.Copy(conn, rw)
+	}), false)
+	c, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	r := bufio.NewReader(c)
+	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(res, err)
+	}
+	drained := make(chan bool)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		e.Drain(ctx)
+		close(drained)
+	}()
+	for i := 0; i < 20; i++ {
+		fmt.Fprintln(c, "still here")
+		if line, err := r.ReadString('\n'); line != "still here\n" {
+			t.Fatalf("while it drains it answers %q, %v", line, err)
+		}
+	}
+	select {
+	case <-drained:
+		t.Error("an upgraded connection was not waited for")
+	case <-time.After(100 * time.Millisecond):
+	}
+	c.Close()
+	<-drained
+}

@@ -82,6 +82,7 @@ func (e transports) RoundTrip(r *http.Request) (*http.Response, error) {
 	t := proxy.Transport{
 		Base: e.base, Retries: tries - 1, Timeout: s.config.Limits.AnswerTime, Budget: &e.budget, Breakers: &e.circuit,
 		Failed: func(int) bool { return false }, // an answer is an answer: what it says is for the client
+		Blames: proxy.IsUnreached,               // a client could ask for what takes long
 	}
 	return t.RoundTrip(r)
 }

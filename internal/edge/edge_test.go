@@ -193,7 +193,7 @@ func TestRoutes(t *testing.T) {
 	table := newTable(routes)
 	for _, c := range []struct{ host, path, want string }{
 		{"shop.test", "/", "shop.test"}, {"SHOP.test.", "/x", "shop.test"}, {"shop.test:8080", "/cart", "shop.test/cart"},
-		{"shop.test", "/cart/", "shop.test/cart"}, {"shop.test", "/cartoon", "shop.test"}, {"shop.test", "/cart/big/1", "shop.test/cart/big"},
+		{"shop.test", "/cart/", "shop.test/cart"}, {"shop.test", "/cart/../x", "shop.test"}, {"shop.test", "//cart/./big", "shop.test/cart/big"}, {"shop.test", "/cartoon", "shop.test"}, {"shop.test", "/cart/big/1", "shop.test/cart/big"},
 		{"a.shop.test", "/", "*.shop.test"}, {"a.b.shop.test", "/", "*.b.shop.test"}, {"b.shop.test", "/", "*.shop.test"},
 		{"else.test", "/", "*"}, {"else.test", "/only/x", "*/only"}, {"[::1]:80", "/", "*"}, {"", "/", "*"},
 	} {

@@ -3,6 +3,7 @@ package edge
 import (
 	"net"
 	"net/http"
+	"path"
 	"sort"
 	"strings"
 )
@@ -50,13 +51,13 @@ func (h host) before(o host) bool {
 
 // find is the route of a request; nil if there is none.
 func (t table) find(r *http.Request) *route {
-	name := hostOf(r.Host)
+	name, at := hostOf(r.Host), path.Clean("/"+r.URL.Path) // which a backend may read so
 	for _, h := range t.hosts {
 		if !h.fits(name) {
 			continue
 		}
 		for _, r2 := range h.paths {
-			if under(r.URL.Path, r2.Path) {
+			if under(at, r2.Path) {
 				return r2
 			}
 		}

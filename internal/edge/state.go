@@ -34,8 +34,9 @@ type route struct {
 // stateOf refuses certificates that cannot be, and routes to services that are not.
 func (e *Edge) stateOf(c Config) (*state, error) {
 	s := &state{config: c, pools: make(map[string]*proxy.Pool, len(c.Services))}
+	old := e.state.Load()
 	for _, v := range c.Services {
-		s.pools[v.Name] = proxy.NewPool(v.Backends)
+		s.pools[v.Name] = old.pools[v.Name].Renewed(v.Backends)
 	}
 	for _, p := range c.Certificates {
 		cert, err := tls.X509KeyPair(p.Certificate, p.Key)
@@ -50,7 +51,7 @@ func (e *Edge) stateOf(c Config) (*state, error) {
 		for _, t := range r.To {
 			parts = append(parts, proxy.Backend{Name: t.Service, Weight: t.Weight})
 		}
-		live.services = proxy.NewPool(parts)
+		live.services = old.shares(r.name()).Renewed(parts)
 		for _, name := range r.names() {
 			if s.pools[name] == nil {
 				return nil, fmt.Errorf("route %s%s: there is no service %s", r.Host, r.Path, name)
@@ -63,6 +64,14 @@ func (e *Edge) stateOf(c Config) (*state, error) {
 	}
 	s.table = newTable(s.routes)
 	return s, nil
+}
+
+// shares are those of the services of a route, by its name; nil if there is none.
+func (s *state) shares(name string) *proxy.Pool {
+	if i := slices.IndexFunc(s.routes, func(r *route) bool { return r.name() == name }); i >= 0 {
+		return s.routes[i].services
+	}
+	return nil
 }
 
 // names are the services that a route names, each once.

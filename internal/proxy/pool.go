@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -57,6 +58,16 @@ func (p *Pool) Next(usable func(Backend) bool) (b Backend, ok bool) {
 	}
 	best.credit -= sum
 	return best.Backend, true
+}
+
+// Renewed is the pool itself if it is of these backends, so that it goes on where it
+// is; else a new one.
+func (p *Pool) Renewed(backends []Backend) *Pool {
+	fresh := NewPool(backends)
+	if p != nil && slices.Equal(p.Backends(), fresh.Backends()) {
+		return p
+	}
+	return fresh
 }
 
 // Backends are those of the pool.

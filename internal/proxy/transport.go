@@ -48,6 +48,7 @@ type Transport struct {
 	Budget   *Budget
 	Breakers *Breakers
 	Failed   func(status int) bool    // whether an answer of a status is a failure; nil is [Failed]
+	Blames   func(error) bool         // whether a backend is to blame for an error; nil is for all
 	Seen     func(*http.Request, Try) // told of each try; may be nil
 }
 
@@ -143,7 +144,7 @@ func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Re
 	} else {
 		done.Status, res.Body = res.StatusCode, until(res.Body, func() { cancel(nil) })
 	}
-	if err == nil || r.Context().Err() == nil && !errors.Is(err, ErrRequest) {
+	if err == nil || r.Context().Err() == nil && !errors.Is(err, ErrRequest) && (t.Blames == nil || t.Blames(err)) {
 		t.Breakers.End(b.At, err == nil && !t.failed(res))
 	}
 	if t.Seen != nil {

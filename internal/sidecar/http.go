@@ -23,8 +23,12 @@ type state struct {
 
 func (p *Proxy) stateOf(c Config) *state {
 	s := &state{config: c, pools: make(map[netip.AddrPort]*proxy.Pool, len(c.Services)), open: p.circuit.Open}
+	old := p.state.Load()
+	if old == nil {
+		old = &state{}
+	}
 	for _, v := range c.Services {
-		s.pools[v.At] = proxy.NewPool(v.Backends)
+		s.pools[v.At] = old.pools[v.At].Renewed(v.Backends)
 	}
 	s.handler = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {

@@ -81,8 +81,9 @@ type Status struct {
 // Status is how the proxy fares now.
 func (p *Proxy) Status() Status {
 	m := p.meter
+	loops := m.loops.Get() // each of which is a connection that is counted already
 	s := Status{
-		Tries: m.tries.Get(), Retries: m.retries.Get(), Connections: m.connections.Get(), TCP: m.tcp.Get(), Loops: m.loops.Get(),
+		Tries: m.tries.Get(), Retries: m.retries.Get(), Connections: m.connections.Get(), TCP: m.tcp.Get(), Loops: loops,
 		Open: p.circuit.List(),
 	}
 	for class := 0; class <= 5; class++ {

@@ -238,11 +238,7 @@ func TestSidecarKilled(t *testing.T) {
 		}
 		_, child = sidecarProcesses(t)
 		hosttest.Sh(t, "kill -9 "+parent)
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if _, err := os.Stat("/proc/" + child); err != nil {
-				break // it dies with its parent
-			}
-		}
+		gone(t, []string{child}) // it dies with its parent
 		if _, _, err := get("a", "10.77.0.3:80"); !errors.Is(err, unix.ECONNREFUSED) {
 			t.Errorf("without a proxy a call ends with %v", err)
 		}
