@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -87,6 +88,62 @@ func TestDrainEnds(t *testing.T) {
 	drain(time.Millisecond)
 	if b, err := io.ReadAll(c); len(b) > 0 {
 		t.Errorf("it goes on: %q, %v", b, err)
+	}
+}
+
+// TestLastWord drains while a client keeps its connection: what it asks yet is
+// answered, and it is told to come no more.
+func TestLastWord(t *testing.T) {
+	up := answering(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "well") })
+	p, at, drain := behind(t, up, Config{})
+	c := dial(t, at)
+	r := bufio.NewReader(c)
+	asked := func() (bool, error) {
+		say(t, c, "GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return false, err
+		}
+		_, err = io.Copy(io.Discard, res.Body)
+		return res.Close, err
+	}
+	if closes, err := asked(); closes || err != nil {
+		t.Errorf("before: it closes: %v, %v", closes, err)
+	}
+	drained := make(chan bool)
+	go func() {
+		drain(20 * time.Second)
+		close(drained)
+	}()
+	until(t, "it drains", p.leaving.Load)
+	if closes, err := asked(); !closes || err != nil {
+		t.Errorf("after: it closes: %v, %v", closes, err)
+	}
+	<-drained
+}
+
+// TestQueued serves those who have called before the end, and were not taken yet.
+func TestQueued(t *testing.T) {
+	up := answering(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "well") })
+	p, _, _ := behind(t, up, Config{})
+	l := listen(t)
+	if err := l.SetDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	var waiting []net.Conn
+	for i := 0; i < 20; i++ {
+		c := dial(t, l.Addr().String())
+		say(t, c, "GET / HTTP/1.0\r\nHost: web\r\n\r\n")
+		waiting = append(waiting, c)
+	}
+	if err := p.Serve(l); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range waiting {
+		hears(t, c, "HTTP/1.0 200 OK\r\n")
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("it still listens: %v", err)
 	}
 }
 

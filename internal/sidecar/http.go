@@ -89,6 +89,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		c.served()
 	}
+	if p.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	switch {
 	case !ok:
 		http.Error(w, "nobody sent this", http.StatusInternalServerError)

@@ -129,7 +129,7 @@ func TestRetries(t *testing.T) {
 			t.Errorf("answered %d, %q", status, body)
 		}
 	}
-	s := p.Status()
+	s := counted(t, p, 30)
 	if good.Load() != 30 || s.Requests != 30 || s.Failed != 0 || s.Tries != 30+s.Retries || s.Connections != s.Tries {
 		t.Errorf("%d went well: %+v", good.Load(), s)
 	}

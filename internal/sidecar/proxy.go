@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,9 @@ type Proxy struct {
 	inbox   *inbox // the connections that speak HTTP
 	server  *http.Server
 	taking  sync.WaitGroup // listeners, and connections that are not served yet
-	open    sync.WaitGroup // connections that do not speak it, or do no longer
+	speak   sync.WaitGroup // connections that speak HTTP
+	open    sync.WaitGroup // what is passed on: connections that do not, and requests
+	leaving atomic.Bool    // those that speak HTTP are told to come no more
 	ctx     context.Context
 	end     context.CancelFunc
 }
@@ -63,21 +66,29 @@ func (p *Proxy) Set(c Config) {
 	p.state.Store(p.stateOf(c))
 }
 
-// Serve takes the connections of a listener, until it is closed.
-func (p *Proxy) Serve(l net.Listener) error {
+// Serve takes the connections of a listener, until its deadline passes; then those
+// that still wait in its queue, and closes it. They would be reset.
+func (p *Proxy) Serve(l *net.TCPListener) error {
 	p.taking.Add(1)
 	defer p.taking.Done()
+	take := func(c *net.TCPConn) {
+		p.taking.Add(1)
+		go p.take(c, word(l.Addr()))
+	}
 	for {
-		c, err := l.Accept()
+		c, err := l.AcceptTCP()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			queued(l, take)
+			return l.Close()
 		}
 		if err != nil { // too many files are open
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		p.taking.Add(1)
-		go p.take(c.(*net.TCPConn), word(l.Addr()))
+		take(c)
 	}
 }
 
@@ -88,6 +99,7 @@ type client struct {
 	to     netip.AddrPort
 	direct bool   // nobody led it here
 	served func() // is called when it is served, or closed
+	silent func() // is called when it is closed
 	*given
 }
 
@@ -100,6 +112,7 @@ func (c *client) WriteTo(w io.Writer) (int64, error) { return c.r.WriteTo(w) }
 
 func (c *client) Close() error {
 	c.forget()
+	defer c.silent()
 	defer c.served()
 	return c.TCPConn.Close()
 }
@@ -122,13 +135,16 @@ func (p *Proxy) take(tcp *net.TCPConn, at netip.AddrPort) {
 		return
 	}
 	c := &client{
-		TCPConn: tcp, r: bufio.NewReader(tcp), to: to, direct: to == word(tcp.LocalAddr()), served: served, given: mine,
+		TCPConn: tcp, r: bufio.NewReader(tcp), to: to, direct: to == word(tcp.LocalAddr()), given: mine,
+		served: served, silent: func() {},
 	}
 	if c.direct && !at.Addr().IsLoopback() { // a stranger has no business with the proxy itself
 		c.Close()
 		return
 	}
 	if speaksHTTP(tcp, c.r) {
+		p.speak.Add(1)
+		c.silent = sync.OnceFunc(p.speak.Done)
 		p.inbox.put(c)
 		return
 	}
@@ -164,23 +180,40 @@ func (p *Proxy) within(limit time.Duration) func(context.Context, string, string
 	}
 }
 
+// lastWord is how long a client that keeps its connection has for one more request,
+// with whose answer it is told to make another.
+const lastWord = time.Second
+
 // Drain returns when the connections there are have ended by themselves, or when
-// ctx ends. The listeners are the caller's to close, before.
+// ctx ends. Before, the caller sets the deadlines of the listeners, or closes them.
 func (p *Proxy) Drain(ctx context.Context) {
+	p.leaving.Store(true)
+	soon, cancel := context.WithTimeout(ctx, lastWord)
+	defer cancel()
+	// A server that shuts down drops the requests that it has yet to read.
+	if wait(ctx, &p.taking) {
+		wait(soon, &p.speak)
+		if p.server.Shutdown(ctx) == nil {
+			wait(ctx, &p.open)
+		}
+	}
+	p.end()
+	p.server.Close()
+}
+
+// wait reports whether a group has ended before ctx does.
+func wait(ctx context.Context, g *sync.WaitGroup) bool {
 	done := make(chan struct{})
 	go func() {
-		p.taking.Wait() // a server that shuts down drops the requests that it has yet to read
-		if p.server.Shutdown(ctx) == nil {
-			p.open.Wait()
-		}
+		g.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
+		return true
 	case <-ctx.Done():
+		return false
 	}
-	p.end()
-	p.server.Close()
 }
 
 // inbox is a listener of connections that were taken already.

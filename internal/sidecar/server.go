@@ -3,11 +3,13 @@ package sidecar
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/cnetlab/cnet/internal/keep"
 )
@@ -16,12 +18,27 @@ import (
 type Server struct {
 	*Proxy
 	mu   sync.Mutex
-	open map[netip.AddrPort]net.Listener
+	open map[netip.AddrPort]*live
+}
+
+// live is a listener that is served.
+type live struct {
+	*net.TCPListener
+	done chan struct{} // it is not any more
+}
+
+// end serves those who have called, and no more.
+func (l *live) end() error {
+	if err := l.SetDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	<-l.done
+	return nil
 }
 
 // NewServer returns a server without sockets, which knows nothing yet.
 func NewServer() *Server {
-	return &Server{Proxy: New(os.Stderr), open: make(map[netip.AddrPort]net.Listener)}
+	return &Server{Proxy: New(os.Stderr), open: make(map[netip.AddrPort]*live)}
 }
 
 // Know takes a configuration as JSON. It has no wishes.
@@ -45,8 +62,12 @@ func (s *Server) Listen(at netip.AddrPort, sockets []*os.File) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[at] = l
-	go func() { _ = s.Serve(l) }() // ends when it is closed
+	served := &live{l, make(chan struct{})}
+	s.open[at] = served
+	go func() {
+		defer close(served.done)
+		_ = s.Serve(l)
+	}()
 	return nil
 }
 
@@ -59,7 +80,7 @@ func (s *Server) Close(at netip.AddrPort) error {
 	if l == nil {
 		return nil
 	}
-	return l.Close()
+	return l.end()
 }
 
 // Tell is the status.
@@ -69,7 +90,7 @@ func (s *Server) Tell() any { return s.Status() }
 func (s *Server) Drain(ctx context.Context) {
 	s.mu.Lock()
 	for _, l := range s.open {
-		l.Close()
+		_ = l.end()
 	}
 	s.mu.Unlock()
 	s.Proxy.Drain(ctx)

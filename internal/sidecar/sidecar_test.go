@@ -46,14 +46,14 @@ func behind(t *testing.T, to netip.AddrPort, c Config, change ...func(*Proxy)) (
 	return p, l.Addr().String(), drain
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t *testing.T) *net.TCPListener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	return l
+	return l.(*net.TCPListener)
 }
 
 // answering is a server of HTTP.
@@ -138,7 +138,14 @@ func until(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// client calls with a connection for each request.
+// counted is the status when so many requests have ended: an answer is heard before.
+func counted(t *testing.T, p *Proxy, requests uint64) Status {
+	t.Helper()
+	until(t, "all requests are counted", func() bool { return p.Status().Requests >= requests })
+	return p.Status()
+}
+
+// caller calls with a connection for each request.
 func caller() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
 }

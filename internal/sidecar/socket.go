@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -88,6 +89,30 @@ func OriginalDst(c *net.TCPConn) (at netip.AddrPort, err error) {
 		return netip.AddrPortFrom(local.Addr().Unmap(), local.Port()), nil
 	}
 	return at, err
+}
+
+// queued takes the connections that wait in the queue of a listener, and waits for
+// no more.
+func queued(l *net.TCPListener, take func(*net.TCPConn)) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return
+	}
+	for err == nil {
+		fd := -1
+		_ = raw.Control(func(listener uintptr) {
+			fd, _, err = unix.Accept4(int(listener), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		})
+		if fd < 0 {
+			return
+		}
+		f := os.NewFile(uintptr(fd), "connection")
+		c, cerr := net.FileConn(f)
+		f.Close()
+		if cerr == nil {
+			take(c.(*net.TCPConn))
+		}
+	}
 }
 
 // word is an address without what a zone would add.

@@ -26,7 +26,7 @@ ip addr add 2001:db8::1/128 dev lo nodad`
 		p := New(io.Discard)
 		p.Set(Config{Retries: 3, Timeout: 10 * time.Second})
 		for _, at := range []string{"127.0.0.1:15001", "[::1]:15001"} {
-			serveAt(t, at, func(l net.Listener) { _ = p.Serve(l) })
+			serveAt(t, at, func(l net.Listener) { _ = p.Serve(l.(*net.TCPListener)) })
 		}
 		up := []string{"192.0.2.1:80", "[2001:db8::1]:80"}
 		for _, at := range up {
@@ -39,7 +39,7 @@ ip addr add 2001:db8::1/128 dev lo nodad`
 			if status, body := ask(t, request(t, http.MethodGet, "http://"+at, nil)); status != 200 || netip.MustParseAddrPort(body).Port() == 0 {
 				t.Errorf("%s: %d, %q", at, status, body)
 			}
-			if s := p.Status(); s.Requests != uint64(i+1) || s.Connections != uint64(i+1) || s.Loops != 0 {
+			if s := counted(t, p, uint64(i+1)); s.Requests != uint64(i+1) || s.Connections != uint64(i+1) || s.Loops != 0 {
 				t.Errorf("%s: %+v", at, s)
 			}
 		}
