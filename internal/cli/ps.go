@@ -79,10 +79,14 @@ func (a *app) processes(names []string) ([]process, error) {
 	}
 	for _, name := range names {
 		records, err := recordsOf(name)
+		own, is := a.keptOf(name)
+		if is && len(records) == 0 && err == nil {
+			records, err = ownRecords(own)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if _, own := a.keptOf(name); len(records) == 0 && !own {
+		if len(records) == 0 && !is {
 			if err := a.exists(name); err != nil {
 				return nil, err
 			}
@@ -92,6 +96,17 @@ func (a *app) processes(names []string) ([]process, error) {
 		}
 	}
 	return list, nil
+}
+
+// ownRecords waits for the record of a process of cnet's own that runs and has only
+// just begun: it records itself.
+func ownRecords(k kept) (list []proc.Process, err error) {
+	for end := time.Now().Add(time.Second); k.Runs() && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if list, err = proc.ListKept(k.Name); err != nil || len(list) > 0 {
+			break
+		}
+	}
+	return list, err
 }
 
 // recordsOf are the records of a container, or of a process of cnet's own.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/h2c"
 	"golang.org/x/net/netutil"
 
 	"github.com/cnetlab/cnet/internal/proxy"
@@ -42,6 +41,7 @@ type Edge struct {
 	errs    *log.Logger
 	mu      sync.Mutex
 	servers []*http.Server
+	open    atomic.Int64 // requests under way
 }
 
 // New returns an edge that knows no routes. errs is told what goes wrong.
@@ -60,6 +60,7 @@ func New(errs io.Writer) *Edge {
 		},
 		Transport:     transports{e},
 		FlushInterval: -1,
+		BufferPool:    new(buffers),
 		ErrorHandler:  e.refuse,
 		ErrorLog:      e.errs,
 	}
@@ -101,7 +102,7 @@ func (e *Edge) Set(c Config) error {
 // Serve takes the connections of a listener, until it is closed or the edge is drained.
 func (e *Edge) Serve(l net.Listener, withTLS bool) error {
 	limits := e.state.Load().config.Limits
-	h2 := &http2.Server{MaxConcurrentStreams: 250, IdleTimeout: limits.IdleTime}
+	h2 := &http2.Server{MaxConcurrentStreams: 250, IdleTimeout: limits.IdleTime, WriteByteTimeout: limits.IdleTime}
 	server := &http.Server{
 		Handler:           http.HandlerFunc(e.serve),
 		MaxHeaderBytes:    limits.Header,
@@ -114,7 +115,7 @@ func (e *Edge) Serve(l net.Listener, withTLS bool) error {
 		return err
 	}
 	if !withTLS {
-		server.Handler = h2c.NewHandler(server.Handler, h2)
+		server.Handler = plain(server.Handler, h2, limits.HeaderTime)
 	}
 	e.mu.Lock()
 	e.servers = append(e.servers, server)
@@ -153,7 +154,22 @@ func (e *Edge) Drain(ctx context.Context) {
 		go func() { defer all.Done(); _ = s.Shutdown(ctx) }()
 	}
 	all.Wait()
+	e.settle(ctx)
 	for _, s := range e.servers {
 		s.Close()
+	}
+}
+
+// settle waits for the requests that no [http.Server] knows of: those of HTTP/2
+// without TLS, and upgrades.
+func (e *Edge) settle(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for e.open.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }

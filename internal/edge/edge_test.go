@@ -60,7 +60,7 @@ func dead(t *testing.T) proxy.Backend {
 }
 
 // serving is an edge that listens, and its address.
-func serving(t *testing.T, c Config, withTLS bool) (e *Edge, at string) {
+func serving(t testing.TB, c Config, withTLS bool) (e *Edge, at string) {
 	t.Helper()
 	if c.Limits == (Limits{}) {
 		c.Limits = limits
@@ -328,8 +328,8 @@ func TestBounds(t *testing.T) {
 		{"no host", "GET / HTTP/1.1\r\n\r\n", "", "HTTP/1.1 400"},
 		{"two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "", "HTTP/1.1 400"},
 		{"length and chunks", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", "HTTP/1.1 200"}, // the length is dropped (RFC 9112, 6.3)
-		{"bad chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "", "HTTP/1.1 502"},
-		{"slow body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", "a", "HTTP/1.1 50"},
+		{"bad chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "", "HTTP/1.1 400"},
+		{"slow body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", "a", "HTTP/1.1 408"},
 		{"long body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n", "", "HTTP/1.1 413"},
 		{"long body in chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("10000\r\n"+strings.Repeat("a", 0x10000)+"\r\n", 20), "", "HTTP/1.1 413"},
 		{"a backend that hangs", "GET / HTTP/1.1\r\nHost: hang\r\n\r\n", "", "HTTP/1.1 504"},

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httputil"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -58,18 +60,34 @@ func (m *mirror) send(r *http.Request, pool *proxy.Pool, patience time.Duration)
 		m.dropped.Inc()
 		return r
 	}
-	out := r.Clone(context.WithoutCancel(r.Context()))
-	out.URL.Scheme, out.URL.Host, out.RequestURI = "http", b.At.String(), ""
-	out.Body = io.NopCloser(bytes.NewReader(body))
-	for _, h := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding"} {
-		out.Header.Del(h)
-	}
+	out := copyOf(r)
+	out.URL.Host, out.Body = b.At.String(), io.NopCloser(bytes.NewReader(body))
 	select {
 	case m.copies <- func() { m.do(out, patience) }:
 	default:
 		m.dropped.Inc()
 	}
 	return r
+}
+
+// copyOf is a request as a backend is sent it: without what is between the client
+// and the edge, or what a stranger said of it.
+func copyOf(r *http.Request) *http.Request {
+	out := r.Clone(context.WithoutCancel(r.Context()))
+	out.URL.Scheme, out.RequestURI = "http", ""
+	for _, list := range r.Header.Values("Connection") {
+		for _, h := range strings.Split(list, ",") {
+			out.Header.Del(strings.TrimSpace(h))
+		}
+	}
+	for _, h := range []string{
+		"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding",
+		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+	} {
+		out.Header.Del(h)
+	}
+	(&httputil.ProxyRequest{In: r, Out: out}).SetXForwarded()
+	return out
 }
 
 func (m *mirror) do(r *http.Request, patience time.Duration) {

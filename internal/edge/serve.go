@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/cnetlab/cnet/internal/proxy"
@@ -13,25 +14,33 @@ import (
 
 // serve answers a request.
 func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
+	e.open.Add(1)
+	defer e.open.Add(-1)
 	s := e.state.Load()
-	route := s.table.find(r)
-	if route == nil {
-		e.set.GetOrCreateCounter("cnet_edge_unrouted_total").Inc()
-		say(w, http.StatusNotFound, "no route leads from this host and path to a service")
-		return
-	}
 	limits := s.config.Limits
-	if limits.Body > 0 && r.ContentLength > limits.Body {
-		say(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request's body has at most %d bytes", limits.Body))
-		return
-	}
 	a := &proxy.Answer{ResponseWriter: w}
 	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{}) // that of the request before
+	to := &patient{a, control, limits.IdleTime, r.ProtoMajor == 2}
+	route := s.table.find(r)
+	switch {
+	case r.Method == http.MethodConnect:
+		say(to, r, http.StatusNotImplemented, "it makes no tunnels")
+		return
+	case route == nil:
+		e.set.GetOrCreateCounter("cnet_edge_unrouted_total").Inc()
+		say(to, r, http.StatusNotFound, "no route leads from this host and path to a service")
+		return
+	case limits.Body > 0 && r.ContentLength > limits.Body:
+		say(to, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request's body has at most %d bytes", limits.Body))
+		return
+	}
 	if r.ContentLength != 0 {
 		r.Body = &bounded{http.MaxBytesReader(w, r.Body, limits.Body), control}
 		_ = control.SetReadDeadline(time.Now().Add(limits.RequestTime))
 	}
-	e.lead(&patient{a, control, limits.IdleTime}, a, r, route)
+	noTunnel(r.Header)
+	e.lead(to, a, r, route)
 }
 
 // lead leads a request on its way, and counts it.
@@ -73,21 +82,28 @@ func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		say(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request's body has at most %d bytes", large.Limit))
+		say(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request's body has at most %d bytes", large.Limit))
+	case errors.Is(err, proxy.ErrRequest) && errors.Is(err, os.ErrDeadlineExceeded):
+		say(w, r, http.StatusRequestTimeout, "the request's body did not come in time")
+	case errors.Is(err, proxy.ErrRequest):
+		say(w, r, http.StatusBadRequest, "the request's body is broken")
 	case r.Context().Err() != nil: // the client is gone
-		say(w, http.StatusBadGateway, "the client is gone")
+		say(w, r, http.StatusBadGateway, "the client is gone")
 	case errors.Is(err, proxy.ErrOpen), errors.Is(err, proxy.ErrNone):
-		say(w, http.StatusServiceUnavailable, "no backend of the service can be asked")
+		say(w, r, http.StatusServiceUnavailable, "no backend of the service can be asked")
 	case errors.Is(err, proxy.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		say(w, http.StatusGatewayTimeout, "the backend did not answer in time")
+		say(w, r, http.StatusGatewayTimeout, "the backend did not answer in time")
 	default:
 		e.errs.Printf("%s %s%s: %v", r.Method, r.Host, r.URL.Path, err)
-		say(w, http.StatusBadGateway, "the backend did not answer")
+		say(w, r, http.StatusBadGateway, "the backend did not answer")
 	}
 }
 
-// say answers for the edge itself.
-func say(w http.ResponseWriter, status int, text string) {
+// say answers for the edge itself, at once: it waits for no rest of the request.
+func say(w http.ResponseWriter, r *http.Request, status int, text string) {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
 	w.Header().Set("Server", "cnet-edge")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -114,6 +130,7 @@ type patient struct {
 	*proxy.Answer
 	control *http.ResponseController
 	time.Duration
+	stream bool // of HTTP/2, whose deadlines end streams that are merely quiet
 }
 
 func (p *patient) WriteHeader(status int) {
@@ -124,4 +141,13 @@ func (p *patient) WriteHeader(status int) {
 func (p *patient) Write(b []byte) (int, error) {
 	_ = p.control.SetWriteDeadline(time.Now().Add(p.Duration))
 	return p.Answer.Write(b)
+}
+
+// FlushError follows each piece: with it all is sent.
+func (p *patient) FlushError() error {
+	err := p.control.Flush()
+	if err == nil && p.stream {
+		err = p.control.SetWriteDeadline(time.Time{})
+	}
+	return err
 }

@@ -15,14 +15,22 @@ import (
 // Server is an edge in a process of its own (package keep).
 type Server struct {
 	*Edge
-	mu   sync.Mutex
-	tls  map[netip.AddrPort]bool
-	open map[netip.AddrPort]net.Listener
+	mu     sync.Mutex
+	tls    map[netip.AddrPort]bool
+	limits Limits
+	doors  map[netip.AddrPort]door
+}
+
+// door is a socket, and how its connections are served.
+type door struct {
+	*turn
+	tls    bool
+	limits Limits
 }
 
 // NewServer returns a server without sockets, which knows nothing yet.
 func NewServer() *Server {
-	return &Server{Edge: New(os.Stderr), open: make(map[netip.AddrPort]net.Listener)}
+	return &Server{Edge: New(os.Stderr), doors: make(map[netip.AddrPort]door)}
 }
 
 // Know is what the process is told.
@@ -37,13 +45,21 @@ func (s *Server) Know(know json.RawMessage, _ func(any) error) error {
 	if err := json.Unmarshal(know, &k); err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
+	if err := s.Set(k.Config); err != nil {
+		return err
+	}
 	s.mu.Lock()
-	s.tls = make(map[netip.AddrPort]bool)
+	defer s.mu.Unlock()
+	s.limits, s.tls = k.Limits, make(map[netip.AddrPort]bool)
 	for _, at := range k.TLS {
 		s.tls[at] = true
 	}
-	s.mu.Unlock()
-	return s.Set(k.Config)
+	for at, d := range s.doors {
+		if d.tls != s.tls[at] || d.limits != s.limits { // connections that are open go on as they began
+			s.serveAt(at, d.end())
+		}
+	}
+	return nil
 }
 
 // Listen takes the connections of a socket.
@@ -57,26 +73,31 @@ func (s *Server) Listen(at netip.AddrPort, sockets []*os.File) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[at] = l
-	withTLS := s.tls[at]
+	s.serveAt(at, l)
+	return nil
+}
+
+// serveAt serves a socket as is asked for now.
+func (s *Server) serveAt(at netip.AddrPort, l *net.TCPListener) {
+	d := door{&turn{TCPListener: l}, s.tls[at], s.limits}
+	s.doors[at] = d
 	go func() {
-		if err := s.Serve(l, withTLS); err != nil {
+		if err := s.Serve(d.turn, d.tls); err != nil {
 			s.errs.Printf("serve at %s: %v", at, err)
 		}
 	}()
-	return nil
 }
 
 // Close closes the socket of an address. Connections that are open go on.
 func (s *Server) Close(at netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.open[at]
-	delete(s.open, at)
-	if l == nil {
+	d, ok := s.doors[at]
+	delete(s.doors, at)
+	if !ok {
 		return nil
 	}
-	return l.Close()
+	return d.Close()
 }
 
 // Tell is the status.

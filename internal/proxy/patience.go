@@ -1,10 +1,15 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
 )
+
+// ErrRequest is the error of a request that did not come whole from its client. No
+// backend is to blame.
+var ErrRequest = errors.New("the request did not come whole")
 
 // patience is the time that a backend has until its answer begins. While the
 // client is still to send, the backend waits too, and the time does not run.
@@ -15,6 +20,7 @@ type patience struct {
 	held  bool // the client is to send
 	over  bool // an answer began, or the time ran out
 	late  bool
+	wrong error // what was wrong with what the client sent
 	stop  func()
 }
 
@@ -49,19 +55,23 @@ func (p *patience) runOut() {
 	p.stop()
 }
 
-// end stops the time, and reports whether it had run out.
-func (p *patience) end() (late bool) {
+// end stops the time. It reports whether it had run out, and what was wrong with
+// what the client sent.
+func (p *patience) end() (late bool, wrong error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
 	p.halt()
-	return p.late
+	return p.late, p.wrong
 }
 
-func (p *patience) hold(held bool) {
+func (p *patience) hold(held bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = held
+	if err != nil && !errors.Is(err, io.EOF) {
+		p.wrong = err
+	}
 	p.halt()
 	if !held {
 		p.start()
@@ -77,7 +87,8 @@ type waited struct {
 }
 
 func (w *waited) Read(b []byte) (int, error) {
-	w.patience.hold(true)
-	defer w.patience.hold(false)
-	return w.Reader.Read(b)
+	w.patience.hold(true, nil)
+	n, err := w.Reader.Read(b)
+	w.patience.hold(false, err)
+	return n, err
 }

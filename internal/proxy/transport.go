@@ -60,7 +60,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.Budget.Request()
 	kept, err := keepBody(r)
 	if err != nil {
-		return nil, fmt.Errorf("read the request: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	var tried []Backend
 	var last *http.Response
@@ -88,7 +88,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Transport) again(r *http.Request, res *http.Response, err error) bool {
 	var last *final
 	switch {
-	case errors.As(err, &last):
+	case errors.As(err, &last), errors.Is(err, ErrRequest):
 		return false
 	case IsUnreached(err):
 		return true
@@ -117,20 +117,25 @@ func (t *Transport) pause(ctx context.Context, n int) bool {
 	}
 }
 
-// try does one try. A client who goes away says nothing of the backend.
+// try does one try. A client who goes away, or sends half a request, says nothing
+// of the backend.
 func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	patience := newPatience(t.Timeout, func() { cancel(ErrTimeout) })
 	var reached atomic.Bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
 	res, err := t.Base.RoundTrip(toBackend(r.WithContext(traced), b, kept.reader(patience)))
-	if patience.end() {
+	late, wrong := patience.end()
+	switch {
+	case late:
 		if err == nil {
 			res.Body.Close()
 		}
 		if err = fmt.Errorf("%w (%s)", ErrTimeout, t.Timeout); !reached.Load() {
 			err = Unreached(err)
 		}
+	case err != nil && wrong != nil:
+		err = fmt.Errorf("%w: %w", ErrRequest, wrong)
 	}
 	done := Try{Backend: b, Number: n, Err: err}
 	if err != nil {
@@ -138,7 +143,7 @@ func (t *Transport) try(r *http.Request, b Backend, n int, kept *body) (*http.Re
 	} else {
 		done.Status, res.Body = res.StatusCode, until(res.Body, func() { cancel(nil) })
 	}
-	if r.Context().Err() == nil || err == nil {
+	if err == nil || r.Context().Err() == nil && !errors.Is(err, ErrRequest) {
 		t.Breakers.End(b.At, err == nil && !t.failed(res))
 	}
 	if t.Seen != nil {
