@@ -61,7 +61,7 @@ func (o LoadOptions) Run(ctx context.Context, t Target) Load {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			c := client{target: t, Options: o.Options, stays: o.Stays}
+			c := client{target: t, Options: o.Options, stays: o.Stays, whole: true}
 			defer c.close()
 			for begun.next(ctx) {
 				if r := c.run(ctx); ctx.Err() == nil || r.OK {
@@ -218,7 +218,11 @@ func (o Outcome) words() string {
 			words = append(words, w)
 		}
 	}
-	return strings.Join(words, " ")
+	line := []rune(strings.Join(words, " "))
+	if most := 80 - len("REQUESTS  PART    "); len(line) > most {
+		line = append(line[:most-2], '.', '.')
+	}
+	return string(line)
 }
 
 // round shows a time with three digits.

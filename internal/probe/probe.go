@@ -69,8 +69,9 @@ type client struct {
 	Options
 	target Target
 	stays  bool
+	whole  bool // read answers to their end, beyond what is kept of them
 	conn   net.Conn
-	over   bool // the server will close it
+	over   bool // nothing can be asked over it any more
 }
 
 func (c *client) run(ctx context.Context) Result {
@@ -82,7 +83,7 @@ func (c *client) run(ctx context.Context) Result {
 	start := time.Now()
 	r := Result{Target: c.target}
 	err := r.ask(ctx, c)
-	if err != nil || !c.stays || c.over {
+	if err != nil || !c.stays || c.over || ctx.Err() != nil { // the deadline may have come just after the answer
 		c.close()
 	}
 	r.Elapsed = time.Since(start)
@@ -101,6 +102,9 @@ func (c *client) close() {
 }
 
 func (r *Result) ask(ctx context.Context, c *client) (err error) {
+	if c.conn != nil && spent(c.conn) {
+		c.close()
+	}
 	if c.conn == nil {
 		if c.conn, err = dial(ctx, r.Target, c.Source); err != nil {
 			return err
