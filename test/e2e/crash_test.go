@@ -155,7 +155,7 @@ type crash struct {
 // which nothing was cut off. It also has the command fail there, or sends it a
 // SIGINT or SIGTERM. If the test may take long it does each of these at every
 // point, over all backends; otherwise the killing and one of the three at every
-// eleventh, over nftables every 31st, and not over the legacy iptables.
+// 13th, over nftables every 31st, and not over the legacy iptables.
 func TestCrash(t *testing.T) {
 	t.Run("command", func(t *testing.T) {
 		for _, c := range crashes {
@@ -231,7 +231,7 @@ func (c crash) run(t *testing.T) {
 	x.points = x.count()
 	x.after = look(t)
 	x.restore()
-	step, acts := 11, []string{"fail", "int", "term"}
+	step, acts := 13, []string{"fail", "int", "term"}
 	switch {
 	case long():
 		step = 1

@@ -56,7 +56,7 @@ var scenarios = []scenario{
 			network delete six`,
 	},
 	{
-		name: "closed",
+		name: "closed", slow: true,
 		typed: `
 			network create apart --icc=false --ipv6
 			create a b --network apart
@@ -71,7 +71,7 @@ var scenarios = []scenario{
 			disconnect b apart`,
 	},
 	{
-		name: "ptp",
+		name: "ptp", slow: true,
 		typed: `
 			network create cables --driver ptp --ipv6
 			create a b --network cables
@@ -225,7 +225,7 @@ var scenarios = []scenario{
 			edge stop`,
 	},
 	{
-		name: "move",
+		name: "move", slow: true,
 		typed: `
 			network create lab --ipv6
 			create web --network lab --publish 8080:80 --publish 53:53/udp --publish 127.0.0.1:9000-9003:9100-9103
