@@ -143,6 +143,7 @@ func TestCompletion(t *testing.T) {
 			"connect":         "db web",
 			"exec":            "db web",
 			"probe":           "db web",
+			"load":            "db web",
 			"create --share":  "db web",
 			"network inspect": "",
 			"list":            "",

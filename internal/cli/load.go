@@ -33,6 +33,11 @@ count the outcomes: by who answered (a server of cnet's says its name), by the
 status of HTTP, and by the errno of what went wrong. TARGET is as for cnet probe:
 http://HOST[:PORT][/PATH], HOST:PORT for TCP handshakes alone, or udp://HOST:PORT.
 
+With --rate a request waits for its turn, and longer if all that ask at once are
+busy: a slow server is asked less often. How long it took is counted from when it
+was asked. A connection that the server closes between two requests is no error;
+one that breaks off with a request under way is, and is not asked again.
+
 Ends when the requests are done, when the time is over, or with Ctrl-C, and then
 tells what it counted, with how long requests took. The exit code is 0 if all were
 answered, and none with a status of 500 or more; otherwise 1.`,
@@ -69,29 +74,52 @@ answered, and none with a status of 500 or more; otherwise 1.`,
 }
 
 func (f loadFlags) options(t probe.Target) (o probe.LoadOptions, err error) {
+	if err := f.check(t); err != nil {
+		return o, err
+	}
 	o = probe.LoadOptions{Options: probe.Options{Timeout: f.timeout}, Requests: f.requests, Workers: f.workers, Rate: f.rate, Duration: f.duration, Stays: f.keepAlive}
 	if o.Requests == 0 && o.Duration == 0 {
 		o.Requests = 1000
 	}
+	o.Header, err = parseHeaders(f.headers)
+	return o, err
+}
+
+func (f loadFlags) check(t probe.Target) error {
+	bad := func(what, why, try string) error { return fail.New(fail.Usage, what, "%s", why).Try("%s", try) }
 	switch {
-	case f.requests < 0 || f.workers < 1 || f.workers > 10000:
-		return o, fail.New(fail.Usage, "load", "%d requests, %d at once: both are counted from 1, and 10000 at once at most", f.requests, f.workers).Try("-n 1000 -c 10")
-	case f.rate < 0 || f.duration < 0 || f.timeout <= 0:
-		return o, fail.New(fail.Usage, "load", "a rate or a time is below nothing").Try("--rate 100 --duration 10s --timeout 5s")
+	case f.requests < 0:
+		return bad(fmt.Sprintf("--requests %d", f.requests), "they are counted from 1", "-n 1000")
+	case f.workers < 1 || f.workers > 10000:
+		return bad(fmt.Sprintf("--concurrency %d", f.workers), "it is counted from 1, to 10000", "-c 10")
+	case f.rate != 0 && !(f.rate >= 0.001 && f.rate <= 1e6): // NaN is neither
+		return bad(fmt.Sprintf("--rate %v", f.rate), "it is how many a second, from 0.001 to a million", "--rate 100")
+	case f.duration < 0:
+		return bad("--duration "+f.duration.String(), "it must be longer than 0", "--duration 10s")
+	case f.timeout <= 0:
+		return bad("--timeout "+f.timeout.String(), "it must be longer than 0", "--timeout 2s")
 	case t.Scheme != probe.HTTP && (f.keepAlive || len(f.headers) > 0):
-		return o, fail.New(fail.Usage, "load", "--header and --keep-alive go with a target of http").Try("cnet load --keep-alive http://HOST")
+		return bad("load", "--header and --keep-alive go with a target of http", "cnet load --keep-alive http://HOST")
 	}
-	for _, h := range f.headers {
+	return nil
+}
+
+// parseHeaders reads NAME: VALUE, where NAME is a token of RFC 9110, section
+// 5.6.2.
+func parseHeaders(list []string) (http.Header, error) {
+	header := make(http.Header)
+	for _, h := range list {
 		name, value, ok := strings.Cut(h, ":")
-		if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(h, "\r\n") {
-			return o, fail.New(fail.Usage, fmt.Sprintf("header %q", h), "it is not of the form NAME: VALUE").Try("--header 'Host: shop.test'")
+		if !ok || name == "" || strings.ContainsFunc(name, noToken) || strings.ContainsAny(value, "\r\n\x00") {
+			return nil, fail.New(fail.Usage, fmt.Sprintf("header %q", h), "it is not of the form NAME: VALUE").Try("--header 'Host: shop.test'")
 		}
-		if o.Header == nil {
-			o.Header = make(http.Header)
-		}
-		o.Header.Add(name, strings.TrimSpace(value))
+		header.Add(name, strings.TrimSpace(value))
 	}
-	return o, nil
+	return header, nil
+}
+
+func noToken(c rune) bool {
+	return c <= ' ' || c > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
 }
 
 // loadFrom starts over inside a container, as probeFrom does.

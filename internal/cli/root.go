@@ -80,13 +80,29 @@ func wantsJSON(args []string) bool {
 	return false
 }
 
-// flagError leaves out what the parser of a value says of itself.
+// flagError leaves out what the parser of a value says of itself, and says what
+// the value should be.
 func flagError(c *cobra.Command, err error) error {
 	why := err.Error()
 	if strings.HasPrefix(why, "invalid argument") {
 		why, _, _ = strings.Cut(why, " flag: ")
+		name := strings.TrimSuffix(why[strings.LastIndex(why, "--")+2:], `"`)
+		if f := c.Flags().Lookup(name); f != nil {
+			why += wanted(f.Value.Type())
+		}
 	}
 	return fail.New(fail.Usage, strings.TrimPrefix(c.CommandPath(), "cnet "), "%s", why).Try("%s --help", c.CommandPath())
+}
+
+// wanted says how a value of a flag's type is written.
+func wanted(kind string) string {
+	switch kind {
+	case "duration":
+		return ": a time has its unit, like 50ms or 2s"
+	case "int", "uint16":
+		return ": it is a whole number"
+	}
+	return ""
 }
 
 const long = `cnet builds container networking on this host from scratch and in the open:

@@ -33,7 +33,10 @@ func newServeCmd(a *app) *cobra.Command {
 address as it saw it, and ends with SIGINT or SIGTERM. It listens in the network
 namespace that it is started in, be it the host's or, by cnet exec, a container's.
 It writes a line for each request, and with --explain each system call and why it
-is made.`,
+is made.
+
+With --fail-rate so many of a hundred requests, by chance, get the status 500 or,
+of datagrams, no answer. --latency holds back each answer, those too.`,
 		Example: `  cnet exec -d web -- cnet serve --addr :80
   cnet serve --addr 127.0.0.1:8080 --explain
   cnet serve --fail-rate 20 --latency 50ms

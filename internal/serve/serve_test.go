@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -280,6 +281,32 @@ func TestFailRate(t *testing.T) {
 	addr, _ := run(t, &Server{Addr: "127.0.0.1:0", FailRate: 100})
 	if status, body := ask(t, addr, get); status != 500 || !strings.Contains(body, "error    this server fails 100 % of its requests\n") {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// TestFailsByChance asks a thousand times. How many fail is binomial: within six
+// standard deviations but for one run in half a billion; and no two such runs of
+// failures are alike, as they would be if each fifth request failed.
+func TestFailsByChance(t *testing.T) {
+	const asked, rate = 1000, 20
+	addr, _ := run(t, &Server{Addr: "127.0.0.1:0", FailRate: rate})
+	failed, gaps, last := 0, make(map[int]bool), 0
+	for i := 0; i < asked; i++ {
+		switch status, _ := ask(t, addr, get); status {
+		case http.StatusInternalServerError:
+			failed++
+			gaps[i-last], last = true, i
+		case http.StatusOK:
+		default:
+			t.Fatalf("status %d", status)
+		}
+	}
+	mean, deviation := asked*rate/100.0, math.Sqrt(asked*rate*(100-rate)/10000.0)
+	if math.Abs(float64(failed)-mean) > 6*deviation {
+		t.Errorf("%d of %d failed, want %.0f, give or take %.0f", failed, asked, mean, 6*deviation)
+	}
+	if len(gaps) < 5 {
+		t.Errorf("between failures there are always %v requests", gaps)
 	}
 }
 
