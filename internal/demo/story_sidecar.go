@@ -12,8 +12,8 @@ import (
 
 // The answers of a server that fails, and of a proxy that spares it.
 const (
-	fails  = "status 500"
-	spares = "status 503"
+	fails  = "HTTP 500"
+	spares = "HTTP 503"
 )
 
 // sidecar is the story of a proxy that a container does not notice.
@@ -66,7 +66,7 @@ func sidecarSteps(s *stage) []step {
 			text: "A sidecar is these rules, and the process at the port: it asks the kernel where a call was to go, calls there itself, and tries again where the server breaks down and once is as good as twice. Three tries fail one time in 125. The client is the same.",
 			acts: []act{cnet{"sidecar", "attach", "client", "--retries", "2"}},
 			looks: []look{
-				calls{caller, b1, 1000, false}.share(map[string]float64{"b1": 0.992, fails: 0.008}),
+				calls{caller, b1, 500, false}.share(map[string]float64{"b1": 0.992, fails: 0.008}),
 			},
 		}, {
 			text:  "Each try is a connection of its own. So the kernel has counted them, too: by the rule that leads to the proxy, and by the one that lets it pass.",

@@ -68,7 +68,7 @@ func (c calls) make(ctx context.Context) (map[string]int, error) {
 	})
 	for what, times := range n.Errors {
 		if status, is := strings.CutPrefix(what, "HTTP status "); is {
-			what = "status " + status[:min(3, len(status))]
+			what = "HTTP " + status[:min(3, len(status))]
 		}
 		n.Answers[what] = times
 	}

@@ -94,6 +94,22 @@ func (iptablesBackend) exchange(ctx context.Context, gone, come []value) error {
 	return nil
 }
 
+func (iptablesBackend) breakBut(ctx context.Context, gone, stay []value) error {
+	defer stale(ctx)
+	stale(ctx)
+	for _, ipv6 := range []bool{false, true} {
+		wanted, _ := idsOf(rulesOf(stay, ipv6))
+		old := slices.DeleteFunc(rulesOf(gone, ipv6), func(r Rule) bool { return wanted[r.id()] })
+		if len(old) == 0 {
+			continue
+		}
+		if err := breakWhatIs(ctx, old); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // staying leaves out what goes and comes. A chain stays, and its rules with their
 // counts, if all are the same; else they are exchanged. iptables-nft would not
 // delete a chain and make one of its name in one transaction.
@@ -139,11 +155,31 @@ func breakWhatIs(ctx context.Context, rules []Rule) error {
 			there = append(there, r)
 		}
 	}
-	list := breakLines(there)
+	list := breakLines(append(there, snap.leading(there)...))
 	if err := restore(ctx, rules[0].IPv6, list); err != nil {
 		return explain(ctx, rules[0].IPv6, list, err)
 	}
 	return nil
+}
+
+// leading are the rules of cnet's own chains that lead to chains which go, and are
+// none of the rules that go with them: of a change that was cut off, what came in
+// the place of what goes may stand already.
+func (s snapshot) leading(gone []Rule) (rules []Rule) {
+	going, _ := idsOf(gone)
+	for _, chain := range gone {
+		if !chain.isChain() {
+			continue
+		}
+		for name, list := range s.tables[chain.Table] {
+			for _, r := range list {
+				if ours(name) && r.target() == chain.Chain && !going[r.id()] {
+					rules = append(rules, r)
+				}
+			}
+		}
+	}
+	return rules
 }
 
 func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {

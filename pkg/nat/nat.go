@@ -54,6 +54,8 @@ type backend interface {
 	makeAll(context.Context, []value) error
 	breakAll(context.Context, []value) error
 	exchange(ctx context.Context, gone, come []value) error
+	// breakBut breaks what stands of some, but for what is of others too.
+	breakBut(ctx context.Context, gone, stay []value) error
 	mend(context.Context, value) error
 	probe(context.Context, value) (fact.Truth, error)
 	commands(fact.Verb, value) []fact.Command
@@ -122,12 +124,15 @@ func (o On) Exchange(ctx context.Context, gone, come []fact.Fact) error {
 			return err
 		}
 		if err := b.exchange(ctx, old, fresh); err != nil {
-			// Something is not there any more, or already: each by itself.
-			here := On{Backend: o.Backend, IPv6: o.IPv6}
-			if err := here.BreakAll(ctx, gone); err != nil {
+			// Something is not there any more, or already: what stays is not broken.
+			if err := b.breakBut(ctx, old, fresh); err != nil {
 				return err
 			}
-			return here.MakeAll(ctx, come)
+			for _, v := range fresh {
+				if err := b.mend(ctx, v); err != nil {
+					return errors.Join(err, b.breakAll(context.WithoutCancel(ctx), fresh))
+				}
+			}
 		}
 		return moveFlows(ctx, old, fresh)
 	})

@@ -52,8 +52,8 @@ func (nftBackend) makeAll(ctx context.Context, values []value) error {
 	})
 }
 
-// breakAll deletes all in one transaction, and if the kernel misses some of it,
-// what is there.
+// breakAll deletes all in one transaction, and if the kernel misses some of it, or
+// something leads to it, what is there.
 func (nftBackend) breakAll(ctx context.Context, values []value) error {
 	objects, err := nftObjects(values)
 	if err != nil {
@@ -61,7 +61,7 @@ func (nftBackend) breakAll(ctx context.Context, values []value) error {
 	}
 	return withNft(ctx, func(l *nftLink) error {
 		_, err := l.apply(ctx, deleting(objects))
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EBUSY) {
 			err = l.breakStanding(ctx, objects)
 		}
 		return err
@@ -87,6 +87,20 @@ func (nftBackend) exchange(ctx context.Context, gone, come []value) error {
 	})
 }
 
+func (nftBackend) breakBut(ctx context.Context, gone, stay []value) error {
+	old, err := nftObjects(gone)
+	if err != nil {
+		return err
+	}
+	fresh, err := nftObjects(stay)
+	if err != nil {
+		return err
+	}
+	wanted := contents(fresh)
+	old = slices.DeleteFunc(old, func(o nftObject) bool { _, stays := wanted[identity(o)]; return stays })
+	return withNft(ctx, func(l *nftLink) error { return l.breakStanding(ctx, old) })
+}
+
 // breakStanding deletes those of the objects that are there: one that is gone
 // already would make the whole transaction fail.
 func (l *nftLink) breakStanding(ctx context.Context, objects []nftObject) error {
@@ -94,8 +108,36 @@ func (l *nftLink) breakStanding(ctx context.Context, objects []nftObject) error 
 	if err != nil {
 		return err
 	}
-	_, err = l.apply(ctx, deleting(slices.DeleteFunc(objects, func(o nftObject) bool { return !state.has(o) })))
+	there := slices.DeleteFunc(slices.Clone(objects), func(o nftObject) bool { return !state.has(o) })
+	_, err = l.apply(ctx, deleting(append(there, state.leading(there)...)))
 	return err
+}
+
+// leading are the elements that lead to chains which go, and are none of those
+// that go with them: of a change that was cut off, what came in the place of what
+// goes may stand already.
+func (s *nftState) leading(gone []nftObject) (list []nftObject) {
+	going, chains, known := make(map[string]bool), make(map[string]bool), knownSets()
+	for _, o := range gone {
+		going[nftID(o)] = true
+		if c, ok := o.(nftChain); ok {
+			chains["jump "+c.name] = true
+		}
+	}
+	if len(chains) == 0 {
+		return nil
+	}
+	for _, name := range sortedKeys(s.sets) {
+		set, ok := setNamed(known, name)
+		for _, id := range sortedKeys(s.sets[name].elements) {
+			e := s.sets[name].elements[id]
+			one := nftElement{set: set, key: set.fields(e.low, e.end)}
+			if ok && chains[e.data] && !going[nftID(one)] {
+				list = append(list, one)
+			}
+		}
+	}
+	return list
 }
 
 func nftObjects(values []value) (objects []nftObject, err error) {
