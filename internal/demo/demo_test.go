@@ -89,7 +89,7 @@ func certain(story string) []string {
 	return strings.Split(byChance.ReplaceAllString(story, "by chance: N"), "\n")
 }
 
-var byChance = regexp.MustCompile(`by chance:(\s+\w+(\s+\d{3})?\s+\d+,?)+`)
+var byChance = regexp.MustCompile(`by chance:(\s+(HTTP\s+)?\w+\s+\d+,?)+`)
 
 // TestFromStep: the steps before are done, and not told; a pause after each of
 // the others but the last.
