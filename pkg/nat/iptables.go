@@ -162,26 +162,6 @@ func breakWhatIs(ctx context.Context, rules []Rule) error {
 	return nil
 }
 
-// leading are the rules of cnet's own chains that lead to chains which go, and are
-// none of the rules that go with them: of a change that was cut off, what came in
-// the place of what goes may stand already.
-func (s snapshot) leading(gone []Rule) (rules []Rule) {
-	going, _ := idsOf(gone)
-	for _, chain := range gone {
-		if !chain.isChain() {
-			continue
-		}
-		for name, list := range s.tables[chain.Table] {
-			for _, r := range list {
-				if ours(name) && r.target() == chain.Chain && !going[r.id()] {
-					rules = append(rules, r)
-				}
-			}
-		}
-	}
-	return rules
-}
-
 func (iptablesBackend) commands(verb fact.Verb, v value) []fact.Command {
 	var list lines
 	switch rules := v.iptables(); verb {
