@@ -67,7 +67,7 @@ a member is to connect or to publish all.`,
 				if err != nil {
 					return err
 				}
-				if f.usesDefault(ports) && len(specs) > 0 {
+				if f.usesDefault(ports, t) && len(specs) > 0 {
 					if err := ensureDefault(t, h); err != nil {
 						return err
 					}
@@ -153,7 +153,7 @@ func join(t *topology.Topology, specs []topology.ContainerSpec, h topology.Host)
 // specs are the containers to be made, with all that the flags ask for.
 func (f *createFlags) specs(t *topology.Topology, names []string, ports []topology.Port, labels map[string]string) ([]topology.ContainerSpec, error) {
 	networks := f.networks
-	if f.usesDefault(ports) {
+	if f.usesDefault(ports, t) {
 		networks = []string{topology.DefaultNetwork}
 	}
 	var places []topology.AttachSpec
@@ -178,9 +178,14 @@ func (f *createFlags) specs(t *topology.Topology, names []string, ports []topolo
 	return list, nil
 }
 
-// usesDefault reports whether the flags need a network and none is named.
-func (f *createFlags) usesDefault(ports []topology.Port) bool {
-	return len(f.networks) == 0 && (f.attach.given() || len(ports) > 0)
+// usesDefault reports whether the flags need a network and none is named, nor is one
+// shared.
+func (f *createFlags) usesDefault(ports []topology.Port, t *topology.Topology) bool {
+	if len(f.networks) > 0 {
+		return false
+	}
+	holder, err := t.Holder(f.share)
+	return f.attach.given() || len(ports) > 0 && (err != nil || len(holder.Networks) == 0)
 }
 
 // namespace is the path of the namespace to adopt, if any.

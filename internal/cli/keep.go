@@ -189,12 +189,18 @@ func (a *app) ready(ctx context.Context, after topology.Topology) error {
 }
 
 // settle brings what runs for cnet to where a topology needs it: the processes
-// that cnet keeps, and what was started in containers.
+// that cnet keeps, and what was started in containers. Where nothing is up, nothing
+// is needed.
 func (a *app) settle(ctx context.Context, after topology.Topology) error {
+	list, err := a.kept(after)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(list, func(k kept) bool { return k.needs(after) }) && a.hintIdle(ctx, after) {
+		after = topology.Topology{}
+	}
 	errs := []error{a.endProcesses(ctx, after)}
 	ctx = context.WithoutCancel(ctx) // the change is made; this is short
-	list, err := a.kept(after)
-	errs = append(errs, err)
 	var wg sync.WaitGroup
 	told := make([]error, len(list))
 	for i, k := range list {
@@ -211,11 +217,11 @@ func (a *app) settle(ctx context.Context, after topology.Topology) error {
 	for _, k := range list {
 		switch needed, runs := k.needs(after), k.Runs(); {
 		case needed && !runs:
-			errs = append(errs, a.needed(a.settleLocked(ctx, k, after)))
+			errs = append(errs, a.needed(a.settleLocked(ctx, k)))
 		case !needed && runs && k.lasts(after):
 			errs = append(errs, a.drain(k))
 		case !needed && runs:
-			errs = append(errs, a.settleLocked(ctx, k, after))
+			errs = append(errs, a.settleLocked(ctx, k))
 		}
 	}
 	return errors.Join(append(errs, told...)...)
@@ -249,22 +255,22 @@ func (a *app) needed(err error) error {
 
 // settleLocked starts or ends a kept process. Another command may have done so,
 // or have changed what is needed.
-func (a *app) settleLocked(ctx context.Context, k kept, after topology.Topology) error {
+func (a *app) settleLocked(ctx context.Context, k kept) error {
 	e := a.engine()
 	lock, err := e.Store.Lock(ctx, a.wait, typed())
 	if err != nil {
 		return err
 	}
 	defer func() { e.Store.Clear(); lock.Unlock() }()
-	needed := false
-	if len(after.Networks) > 0 { // none after down, of which the files still tell
-		now, err := e.Topology()
-		if err != nil {
-			return err
-		}
-		needed = k.needs(now)
+	now, err := e.Topology()
+	if err != nil {
+		return err
 	}
-	return k.Settle(ctx, needed, a.sockets[k.Name])
+	idle, err := e.Idle(ctx, now)
+	if err != nil {
+		return err
+	}
+	return k.Settle(ctx, k.needs(now) && !idle, a.sockets[k.Name])
 }
 
 // keptFindings are the kept processes that a topology needs, as check shows them.

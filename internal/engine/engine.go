@@ -195,7 +195,7 @@ func (e *Engine) plan(ctx context.Context, mutate Mutation, c *Change) (s state,
 	if s, err = e.loadOnly(c.Before, topology.Touched(c.Before, c.After)); err != nil {
 		return s, err
 	}
-	if err := e.awake(ctx, s); err != nil {
+	if err := e.awake(ctx, s, *c); err != nil {
 		return s, err
 	}
 	if c.Plan, err = e.relied(ctx, fact.Diff(s.made, news(s, c.After))); err != nil {

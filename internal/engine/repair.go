@@ -133,7 +133,7 @@ func learn(ctx context.Context, s state, there []fact.Fact) error {
 // foreigners are the things of wanted names that somebody else has made. The
 // ledger proves a thing to be cnet's, and where that was lost, the thing itself
 // does if it is just as wanted: links bear a mark, and chains a name. A namespace
-// bears none; the cable that leads into it does.
+// bears none; the cable that leads into it does, or into that whose other name it is.
 func foreigners(made map[fact.Key]fact.Fact, found []Finding) map[fact.Key]bool {
 	foreign := make(map[fact.Key]bool)
 	cabled := make(map[string]bool)
@@ -150,7 +150,8 @@ func foreigners(made map[fact.Key]fact.Fact, found []Finding) map[fact.Key]bool 
 		}
 		proven := look.Truth.State == fact.Holds
 		if path, ok := namespace(look.Fact); ok {
-			proven = proven && cabled[path]
+			b, _ := look.Fact.(netns.Bind)
+			proven = proven && (cabled[path] || cabled[b.Source])
 		}
 		if !proven {
 			foreign[k] = true

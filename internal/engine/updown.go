@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/topology"
@@ -106,8 +107,8 @@ func (e *Engine) begun() (bool, error) {
 
 // awake refuses to change a part of what is not up: the change would find
 // nothing to stand on. A change that touches nothing may be made.
-func (e *Engine) awake(ctx context.Context, s state) error {
-	if len(s.only) == 0 {
+func (e *Engine) awake(ctx context.Context, s state, c Change) error {
+	if len(s.only) == 0 && reflect.DeepEqual(c.Before.Edge, c.After.Edge) {
 		return nil
 	}
 	for _, owner := range s.owner {

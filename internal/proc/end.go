@@ -56,20 +56,28 @@ func End(ctx context.Context, container string, again bool) error {
 // same number takes over (pidfd_open(2)).
 type pidfd int
 
-// open holds the process and what else is in its session.
-func (p Process) open() []pidfd {
-	leader, ok := hold(p.PID, p.is)
-	if !ok {
+// open holds the process and what else is in its session. Where the process itself
+// has ended, that is who is in its container too: the number is not given again
+// while the session has it, and may have been since.
+func (p Process) open() (fds []pidfd) {
+	boot, err := bootID()
+	if err != nil || boot != p.Boot {
 		return nil
 	}
-	fds := []pidfd{leader}
+	leader, err := readStat(p.PID)
+	if err == nil && !p.is(leader) {
+		return nil // a later process has its number, so the session is gone
+	}
+	ended := err != nil
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == p.PID {
+		if err != nil {
 			continue
 		}
-		if fd, ok := hold(pid, func(s stat) bool { return s.session == p.PID }); ok {
+		if fd, ok := hold(pid, func(s stat) bool {
+			return s.session == p.PID && (!ended || netns(fmt.Sprintf("/proc/%d/ns/net", pid)) == p.Netns)
+		}); ok {
 			fds = append(fds, fd)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/hosttest"
 	"github.com/cnetlab/cnet/internal/inside"
@@ -110,6 +112,30 @@ func TestEndSparesOthers(t *testing.T) {
 		}
 		if err := End(context.Background(), "web", false); err != nil || p.Runs() {
 			t.Errorf("End = %v, runs %v", err, p.Runs())
+		}
+	})
+}
+
+// What a process leaves in its container when it ends, ends with the container; what
+// is elsewhere in a session of that number is another's.
+func TestEndWithoutLeader(t *testing.T) {
+	t.Parallel()
+	hosttest.Run(t, func(t *testing.T) {
+		hosttest.Host(t, "ip", "netns", "add", "web")
+		p := start(t, "web", "sh", "-c", "sleep 100 & exit 0")
+		if _, err := unix.Wait4(p.PID, nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		stranger := p
+		stranger.Netns++
+		if fds := stranger.open(); len(fds) > 0 {
+			t.Errorf("%d processes of another namespace are taken for ours", len(fds))
+		}
+		if fds := p.open(); len(fds) != 1 {
+			t.Errorf("%d processes are left behind", len(fds))
+		}
+		if err := End(context.Background(), "web", false); err != nil || len(p.open()) > 0 {
+			t.Errorf("End = %v", err)
 		}
 	})
 }

@@ -300,7 +300,7 @@ func (c *compiler) ways(owner string, r route.Route, n Network, leads bool, subn
 	if !leads {
 		c.detour(owner, r, n, gw)
 	} else {
-		r.Dst, r.Via, r.Scope, r.MTU = netip.PrefixFrom(unspecified(gw), 0), gw, "", n.RouteMTU
+		r.Dst, r.Via, r.Scope, r.MTU = netip.PrefixFrom(unspecified(gw), 0), gw, "", min(n.RouteMTU, route.MaxMTU)
 		c.add(owner, r)
 	}
 }

@@ -68,7 +68,7 @@ func (c *compiler) toServices() {
 		c.add(HostOwner,
 			bridge.Bridge{Name: ServiceLink, MAC: MACOf(vips4.Addr()), MTU: 1500, Alias: "cnet services", Bare: true},
 			route.NoAddrGen{Link: ServiceLink, Of: of}, route.Up{Link: ServiceLink, Of: of})
-		to := route.Route{Dst: single(s.VIP), Link: ServiceLink, Src: n.Gateway, MTU: n.MTU, Of: of}
+		to := route.Route{Dst: single(s.VIP), Link: ServiceLink, Src: n.Gateway, MTU: min(n.MTU, route.MaxMTU), Of: of}
 		if n.Driver == Bridge {
 			to.With = []fact.Key{bridge.KeyOf(BridgeName(n.Name))}
 		}

@@ -253,7 +253,7 @@ func (t *Topology) addresses(n *Network, h Host) error {
 		return err
 	}
 	taken = append(t.own(), taken...)
-	if n.Subnet, err = settle(n, n.Subnet, taken, freeSubnet); err != nil {
+	if n.Subnet, err = t.settleSubnet(n, n.Subnet, taken, freeSubnet); err != nil {
 		return err
 	}
 	if n.Gateway, err = gateway(n, n.Subnet, n.Gateway); err != nil {
@@ -262,20 +262,23 @@ func (t *Topology) addresses(n *Network, h Host) error {
 	if !n.IPv6 {
 		return nil
 	}
-	if n.Subnet6, err = settle(n, n.Subnet6, taken, freeSubnet6); err != nil {
+	if n.Subnet6, err = t.settleSubnet(n, n.Subnet6, taken, freeSubnet6); err != nil {
 		return err
 	}
 	n.Gateway6, err = gateway(n, n.Subnet6, n.Gateway6)
 	return err
 }
 
-// settle checks the subnet that was asked for, or chooses one.
-func settle(n *Network, p netip.Prefix, taken []Taken, choose func([]Taken) (netip.Prefix, error)) (netip.Prefix, error) {
+// settleSubnet checks the subnet that was asked for, or chooses one.
+func (t *Topology) settleSubnet(n *Network, p netip.Prefix, taken []Taken, choose func([]Taken) (netip.Prefix, error)) (netip.Prefix, error) {
 	if !p.IsValid() {
 		return choose(taken)
 	}
 	if err := checkSubnet(p); err != nil {
 		return p, err
+	}
+	if hit, ok := meets(p, t.vips()); ok { // which is on no link
+		return p, fail.New(fail.Conflict, "subnet "+p.String(), "it overlaps %s", hit.By).Try("choose another --subnet")
 	}
 	if hit, ok := meets(p, taken); ok && !n.AllowOverlap {
 		return p, fail.New(fail.Conflict, "subnet "+p.String(), "it overlaps %s", hit.By).
@@ -308,7 +311,11 @@ func (t *Topology) subnets() []Taken {
 
 // own are the prefixes of networks, and the addresses of services.
 func (t *Topology) own() []Taken {
-	taken := t.subnets()
+	return append(t.subnets(), t.vips()...)
+}
+
+// vips are the addresses of services.
+func (t *Topology) vips() (taken []Taken) {
 	for _, s := range t.Services {
 		for _, ip := range s.vips() {
 			taken = append(taken, Taken{single(ip), "service " + s.Name + " (" + ip.String() + ")"})

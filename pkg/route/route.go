@@ -13,6 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// MaxMTU is the largest MTU of a route, in bytes: of a larger one the kernel makes
+// this (net/ipv4/metrics.c).
+const MaxMTU = 65535 - 15
+
 // Route is a way to the addresses of Dst in the main table: by the gateway Via,
 // over the link Link, or both. By hand:
 //
