@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,7 +93,12 @@ edge.weight=5. Changes apply at once, and drop no request.`,
 			if err != nil {
 				return err
 			}
-			return a.change(c, func(t *topology.Topology, h topology.Host) error { return t.SetEdge(e, h) })
+			return a.change(c, func(t *topology.Topology, h topology.Host) error {
+				if err := t.SetEdge(e, h); err != nil {
+					return err
+				}
+				return edge.CheckHere(append(slices.Clone(e.Listen), e.TLS...))
+			})
 		},
 	}
 	a.changeFlags(c)

@@ -3,11 +3,14 @@ package edge
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/topology"
@@ -20,6 +23,25 @@ func Open(ctx context.Context, at netip.AddrPort) ([]syscall.Conn, error) {
 		return nil, fmt.Errorf("listen for requests: %w", err)
 	}
 	return []syscall.Conn{l.(*net.TCPListener)}, nil
+}
+
+// CheckHere refuses addresses, as [topology.ParseListen] reads them, that the host of
+// the calling thread does not have.
+func CheckHere(list []string) error {
+	for _, text := range list {
+		at, err := topology.ParseListen(text)
+		if err != nil {
+			return err
+		}
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(at.Addr(), 0)))
+		if errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fail.New(fail.NotFound, "edge", "the host has no address %s", at.Addr()).Try("cnet edge start --listen :%d, for all that it has", at.Port())
+		}
+		if err == nil {
+			l.Close()
+		}
+	}
+	return nil
 }
 
 // CheckPairs refuses certificates and keys that cannot be read, or do not belong together.

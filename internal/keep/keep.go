@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -90,7 +91,7 @@ func (k Kind) Runs() bool {
 		return false
 	}
 	defer f.Close()
-	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) // so that two who look do not see each other
 }
 
 // Settle brings the process to where it should be: started where it is needed,
@@ -206,6 +207,7 @@ func (k Kind) start(ctx context.Context, held *os.File, ready Sockets) error {
 	}
 	defer f.Close()
 	files := []*os.File{held, f}
+	var addresses []string
 	err = netns.Do(k.Netns, func() error {
 		if ready == nil {
 			if ready, err = k.sockets(ctx, at); err != nil {
@@ -213,10 +215,12 @@ func (k Kind) start(ctx context.Context, held *os.File, ready Sockets) error {
 			}
 		}
 		defer ready.Close()
-		for _, s := range ready {
-			files = append(files, s...)
+		for a, list := range ready {
+			for _, s := range list {
+				files, addresses = append(files, s), append(addresses, a.String())
+			}
 		}
-		return proc.StartKept(k.Name, []string{"cnet", "keep", k.Name, "--of", proc.Host()}, files)
+		return proc.StartKept(k.Name, []string{"cnet", "keep", k.Name, "--of", proc.Host()}, handed+"="+strings.Join(addresses, " "), files)
 	})
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", k.Name, err)

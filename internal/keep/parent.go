@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +19,9 @@ import (
 	"github.com/cnetlab/cnet/internal/proc"
 )
 
-// Files is the variable that tells the parent how many files it was handed.
-const Files = "CNET_KEEP_FILES"
+// handed is the variable that tells the parent at which addresses the sockets are to
+// listen that it was handed. They do not tell: without IPv6, [::] is 0.0.0.0.
+const handed = "CNET_KEEP_SOCKETS"
 
 // parent is the half of a kept process that is root.
 type parent struct {
@@ -60,12 +61,13 @@ func (k Kind) Parent(ctx context.Context) error {
 
 // inherit takes the files that the command handed down.
 func (p *parent) inherit() (*net.UnixListener, error) {
-	n, err := strconv.Atoi(os.Getenv(Files))
-	if err != nil || n < 2 {
+	text, ok := os.LookupEnv(handed)
+	if !ok {
 		return nil, fmt.Errorf("keep %s: it is started by cnet itself", p.Name)
 	}
+	addresses := strings.Fields(text)
 	const first = 3
-	files := make([]*os.File, n)
+	files := make([]*os.File, 2+len(addresses))
 	for i := range files {
 		unix.CloseOnExec(first + i)
 		files[i] = os.NewFile(uintptr(first+i), "socket")
@@ -80,25 +82,14 @@ func (p *parent) inherit() (*net.UnixListener, error) {
 	if !ok {
 		return nil, fmt.Errorf("keep %s: it is started by cnet itself", p.Name)
 	}
-	for i := 2; i < n; i++ {
-		sa, err := unix.Getsockname(first + i)
+	for i, a := range addresses {
+		at, err := netip.ParseAddrPort(a)
 		if err != nil {
 			return nil, err
 		}
-		at := addrPort(sa)
-		p.sockets[at] = append(p.sockets[at], files[i])
+		p.sockets[at] = append(p.sockets[at], files[2+i])
 	}
 	return control, nil
-}
-
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }
 
 // read reads what is needed by now, opens and closes sockets, and tells the

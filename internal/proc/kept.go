@@ -38,9 +38,9 @@ func ListKept(name string) ([]Process, error) { return List(kept(name)) }
 func Host() string { return strconv.FormatUint(netns("/proc/self/ns/net"), 10) }
 
 // StartKept starts this program anew, in a session of its own and with a log, to
-// run as a process of cnet's own. files are its own from the third on. It records
-// itself, by [RecordKept].
-func StartKept(name string, argv []string, files []*os.File) error {
+// run as a process of cnet's own. files are its own from the third on, and env is
+// what tells it of them. It records itself, by [RecordKept].
+func StartKept(name string, argv []string, env string, files []*os.File) error {
 	log, err := openLog(kept(name))
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
@@ -51,9 +51,8 @@ func StartKept(name string, argv []string, files []*os.File) error {
 		return err
 	}
 	defer null.Close()
-	env := []string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "CNET_KEEP_FILES=" + strconv.Itoa(len(files))}
 	p, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
-		Dir: "/", Env: env, Files: append([]*os.File{null, log, log}, files...), Sys: &syscall.SysProcAttr{Setsid: true},
+		Dir: "/", Env: []string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", env}, Files: append([]*os.File{null, log, log}, files...), Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		os.Remove(log.Name())
