@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,9 @@ Connections that are open stay with their backends in any case.`,
   cnet service ramp web v2 --to 25 --try http:/healthz --abort-on-error-rate 2%`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if !c.Flags().Changed("to") {
+				return fail.New(fail.Usage, "service ramp", "--to is missing: the share to reach").Try("cnet service ramp %s %s --to 50", args[0], args[1])
+			}
 			limit, err := f.parse()
 			if err != nil {
 				return err
@@ -59,7 +63,6 @@ Connections that are open stay with their backends in any case.`,
 	fl.IntVar(&f.tries, "tries", 20, "trial requests in each step")
 	fl.StringVar(&f.try, "try", "", "what a trial request is: `tcp` or http:/PATH")
 	fl.StringVar(&f.limit, "abort-on-error-rate", "2%", "go back if more of a step's trial requests fail, in `percent`")
-	_ = c.MarkFlagRequired("to")
 	a.outputFlag(c)
 	return c
 }
@@ -99,7 +102,13 @@ func (a *app) ramp(ctx context.Context, service, name string, f rampFlags, limit
 	now := t.Weights(*s)
 	steps, err := ramp.Plan(now, name, f.to, f.step)
 	if err != nil {
-		return fail.New(fail.Conflict, what, "%w", err).Try("cnet service inspect %s", service)
+		return planFailure(what, service, name, now, err)
+	}
+	if len(steps) == 0 {
+		if a.output == "" {
+			fmt.Fprintf(a.out, "%s: %s has %d%%\n", nothing, name, f.to)
+		}
+		return a.rampPage(now).end()
 	}
 	r, err := a.ramped(t, *s, name, f.try)
 	if err != nil {
@@ -110,7 +119,22 @@ func (a *app) ramp(ctx context.Context, service, name string, f rampFlags, limit
 	if end := page.end(); err == nil {
 		return end
 	}
+	if errors.Is(err, ramp.ErrTaken) {
+		return fail.New(fail.Conflict, what, "%w, and stay as that left them", ramp.ErrTaken).Try("cnet service inspect %s", service)
+	}
 	return rampFailure(what, service, name, limit, now, err)
+}
+
+// planFailure says why a ramp cannot begin.
+func planFailure(what, service, name string, now []topology.Weight, err error) error {
+	switch {
+	case errors.Is(err, ramp.ErrUnknown):
+		return fail.New(fail.NotFound, what, "%w of %s", err, service).Try("cnet service inspect %s", service)
+	case errors.Is(err, ramp.ErrAlone) && len(now) > 1:
+		other := now[slices.IndexFunc(now, func(w topology.Weight) bool { return w.Name != name })].Name
+		return fail.New(fail.Conflict, what, "%w: another is to be given what it loses", err).Try("cnet service ramp %s %s --to 100", service, other)
+	}
+	return fail.New(fail.Conflict, what, "%w", err).Try("cnet service inspect %s", service)
 }
 
 // rampFailure says why a ramp ended, and how the weights are now.
@@ -124,7 +148,7 @@ func rampFailure(what, service, name string, limit float64, before []topology.We
 	case errors.Is(err, context.Canceled):
 		why = "interrupted"
 	case errors.Is(err, ramp.ErrFailing):
-		why = fmt.Sprintf("of %d trial requests to %s %d failed, and %.3g%% may (%v)", back.Look.Tried, name, back.Look.Failed, limit, back.Look.Last)
+		why = fmt.Sprintf("%d of %d trial requests to %s failed, and %.3g%% may (%v)", back.Look.Failed, back.Look.Tried, name, limit, back.Look.Last)
 	}
 	return fail.New(fail.Failed, what, "%s; the weights are as before: %s", why, texts(before)).
 		Try("cnet service inspect %s", service)
@@ -135,13 +159,14 @@ type ramped struct {
 	app     *app
 	service string
 	group   map[string]string // of each backend, the name that its weight has
+	weights []topology.Weight // as the ramp found or left them
 	targets []probe.Target    // the backends whose share moves
 	next    int
 }
 
 func (a *app) ramped(t topology.Topology, s topology.Service, name, try string) (*ramped, error) {
 	members := t.Members(s)
-	r := &ramped{app: a, service: s.Name, group: s.Weighed(members)}
+	r := &ramped{app: a, service: s.Name, group: s.Weighed(members), weights: s.Weights}
 	how := topology.Check{Kind: "tcp"}
 	if s.Check != nil {
 		how = *s.Check
@@ -149,7 +174,7 @@ func (a *app) ramped(t topology.Topology, s topology.Service, name, try string) 
 	if try != "" {
 		var err error
 		if how, err = topology.ParseCheck(try); err != nil {
-			return nil, err
+			return nil, fail.New(fail.Usage, "--try "+try, "it is neither tcp nor http:/PATH").Try("--try tcp or --try http:/healthz")
 		}
 	}
 	for _, m := range members {
@@ -181,10 +206,20 @@ func trial(c topology.Check, at netip.AddrPort) string {
 	return at.String()
 }
 
+// SetWeights refuses where somebody else has changed them meanwhile, who knows better.
 func (r *ramped) SetWeights(ctx context.Context, weights []topology.Weight) error {
 	_, err := r.app.engine().Change(ctx, typed(), func(t *topology.Topology, h topology.Host) error {
-		return t.SetService(r.service, h, func(s *topology.Service) error { s.Weights = weights; return nil })
+		return t.SetService(r.service, h, func(s *topology.Service) error {
+			if !slices.Equal(s.Weights, r.weights) {
+				return ramp.ErrTaken
+			}
+			s.Weights = weights
+			return nil
+		})
 	})
+	if err == nil {
+		r.weights = weights
+	}
 	return err
 }
 

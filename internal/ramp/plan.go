@@ -1,7 +1,7 @@
 package ramp
 
 import (
-	"fmt"
+	"errors"
 	"math/big"
 	"slices"
 
@@ -14,13 +14,19 @@ type Step struct {
 	Weights []topology.Weight
 }
 
+// Why a ramp cannot be.
+var (
+	ErrUnknown = errors.New("it is neither a backend nor a group")
+	ErrAlone   = errors.New("nothing else has a weight")
+)
+
 // Plan are the steps from the share that name has by now to one of percent to,
 // each of at most step. The others keep their proportions to each other. There
 // are none where it has that share already.
 func Plan(now []topology.Weight, name string, to, step int) ([]Step, error) {
 	at := slices.IndexFunc(now, func(w topology.Weight) bool { return w.Name == name })
 	if at < 0 {
-		return nil, fmt.Errorf("%s has no weight", name)
+		return nil, ErrUnknown
 	}
 	sum, others := 0, 0
 	for i, w := range now {
@@ -30,7 +36,7 @@ func Plan(now []topology.Weight, name string, to, step int) ([]Step, error) {
 		}
 	}
 	if others == 0 && to < 100 {
-		return nil, fmt.Errorf("nothing but %s has a weight", name)
+		return nil, ErrAlone
 	}
 	from := 0
 	if sum > 0 {

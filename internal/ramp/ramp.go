@@ -60,6 +60,10 @@ func (a *Aborted) Unwrap() error { return a.Err }
 // ErrFailing is the error of a ramp that more trial requests failed in than may.
 var ErrFailing = errors.New("too many trial requests failed")
 
+// ErrTaken is the error of [Service.SetWeights] where another command has changed the
+// weights since. A ramp that meets it leaves them alone.
+var ErrTaken = errors.New("another command has changed the weights meanwhile")
+
 // Run takes steps, one after the other. When one fails, or ctx ends, it gives
 // back the weights of before and returns an [Aborted]; if that fails too, the
 // error of that.
@@ -68,6 +72,9 @@ func Run(ctx context.Context, s Service, before []topology.Weight, steps []Step,
 		look, err := o.take(ctx, s, step)
 		if err == nil {
 			continue
+		}
+		if errors.Is(err, ErrTaken) {
+			return err
 		}
 		if back := s.SetWeights(context.WithoutCancel(ctx), before); back != nil {
 			return fmt.Errorf("%w; the weights stay as they are: %w", err, back)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cnetlab/cnet/internal/hosttest"
 )
@@ -63,6 +64,43 @@ func TestRamp(t *testing.T) {
 					t.Errorf("a ramp to what is dead: exit code %d, %s", code, stderr)
 				}
 				must(t, "check")
+
+				for _, c := range []struct {
+					args string
+					code int
+					says string
+				}{
+					{"web v2", 2, "--to is missing"},
+					{"web v2 --to 50 --try nonsense", 2, "--try tcp"},
+					{"web nobody --to 50", 3, "it is neither a backend nor a group of web"},
+					{"web v2 --to 25", 0, "nothing to do: v2 has 25%"},
+				} {
+					out, stderr, code := cnet(t, append([]string{"service", "ramp"}, strings.Fields(c.args)...)...)
+					if code != c.code || !saysAny(out+stderr, c.says) {
+						t.Errorf("service ramp %s: exit code %d, %s%s", c.args, code, out, stderr)
+					}
+				}
+
+				// Somebody changes the weights in the middle, and is right.
+				serve80(t, "c3", say("v2"))
+				meanwhile := make(chan bool)
+				go func() {
+					defer close(meanwhile)
+					for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+						if strings.Contains(must(t, "service", "list"), "50%") {
+							must(t, "service", "set", "web", "--weight", "v1=7", "--weight", "v2=1")
+							return
+						}
+					}
+				}()
+				_, stderr, code = cnet(t, "service", "ramp", "web", "v2", "--to", "100", "--step", "25", "--every", "600ms", "--tries", "3")
+				<-meanwhile
+				if code != 4 || !saysAny(stderr, "another command has changed the weights meanwhile") {
+					t.Errorf("a ramp of which another changes the weights: exit code %d, %s", code, stderr)
+				}
+				if out := must(t, "service", "list"); !strings.Contains(out, "12.5%") {
+					t.Errorf("the weights are not as that left them: %s", out)
+				}
 			})
 		})
 	}
