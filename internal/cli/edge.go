@@ -89,6 +89,9 @@ edge.weight=5. Changes apply at once, and drop no request.`,
   cnet create web --label edge.host=shop.test --label edge.port=8080`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := positive(c, "max-header", "max-body", "max-connections"); err != nil {
+				return err
+			}
 			e, err := f.edge()
 			if err != nil {
 				return err
@@ -335,7 +338,7 @@ func (a *app) showEdge(s edgeStatus) error {
 		if n := sums[sh.Route]; n > 0 {
 			share = fmt.Sprintf("%.1f%%", 100*float64(sh.Requests)/float64(n))
 		}
-		row := []string{sh.Route, strings.TrimSuffix(sh.Service, " of "+sh.Route), sh.Backend, strconv.FormatUint(sh.Requests, 10), share}
+		row := []string{sh.Route, orDash(strings.TrimSuffix(sh.Service, " of "+sh.Route)), orDash(sh.Backend), strconv.FormatUint(sh.Requests, 10), share}
 		for _, class := range []int{2, 4, 5} {
 			row = append(row, strconv.FormatUint(sh.Classes[class], 10))
 		}
@@ -345,7 +348,7 @@ func (a *app) showEdge(s edgeStatus) error {
 		return err
 	}
 	if m := s.Status.Mirror; m != (edge.Mirrored{}) {
-		fmt.Fprintf(a.out, "mirrored: %d sent, %d failed, %d left\n", m.Sent, m.Failed, m.Dropped)
+		fmt.Fprintf(a.out, "mirrored: %d sent, %d failed, %d not sent\n", m.Sent, m.Failed, m.Dropped)
 	}
 	if len(s.Status.Left) > 0 {
 		fmt.Fprintln(a.out, wrap("left alone, as they cannot be reached: "+strings.Join(s.Status.Left, " "), "  "))

@@ -50,6 +50,9 @@ answered, and none with a status of 500 or more; otherwise 1.`,
 			if err != nil {
 				return err
 			}
+			if err := positive(c, "requests", "duration", "rate"); err != nil {
+				return err
+			}
 			o, err := f.options(target)
 			if err != nil {
 				return err
@@ -128,8 +131,17 @@ func (a *app) loadFrom(ctx context.Context, from string, target probe.Target, f 
 		return err
 	}
 	args := []string{
-		"cnet", "load", "--requests", strconv.Itoa(f.requests), "--concurrency", strconv.Itoa(f.workers), "--rate", fmt.Sprint(f.rate),
-		"--duration", f.duration.String(), "--timeout", f.timeout.String(), "--keep-alive=" + strconv.FormatBool(f.keepAlive), "--output", a.output,
+		"cnet", "load", "--concurrency", strconv.Itoa(f.workers), "--timeout", f.timeout.String(),
+		"--keep-alive=" + strconv.FormatBool(f.keepAlive), "--output", a.output,
+	}
+	if f.requests > 0 {
+		args = append(args, "--requests", strconv.Itoa(f.requests))
+	}
+	if f.rate > 0 {
+		args = append(args, "--rate", fmt.Sprint(f.rate))
+	}
+	if f.duration > 0 {
+		args = append(args, "--duration", f.duration.String())
 	}
 	for _, h := range f.headers {
 		args = append(args, "--header", h)

@@ -36,6 +36,9 @@ how often; the exit code is then 0 if all were answered.`,
 			if err != nil {
 				return err
 			}
+			if err := positive(c, "count"); err != nil {
+				return err
+			}
 			if err := f.check(target); err != nil {
 				return err
 			}
@@ -88,10 +91,14 @@ func (a *app) probeFrom(ctx context.Context, from string, target probe.Target, f
 	if err := a.enter(ctx, from, nil, ""); err != nil {
 		return err
 	}
-	return inside.Exec("/proc/self/exe", []string{
-		"cnet", "probe", "--timeout", f.timeout.String(), "--wait", f.wait.String(), "--count", strconv.Itoa(f.count),
-		"--keep-alive=" + strconv.FormatBool(f.keepAlive), "--output", a.output, "--", target.String(),
-	})
+	args := []string{
+		"cnet", "probe", "--timeout", f.timeout.String(), "--wait", f.wait.String(),
+		"--keep-alive=" + strconv.FormatBool(f.keepAlive), "--output", a.output,
+	}
+	if f.count > 0 {
+		args = append(args, "--count", strconv.Itoa(f.count))
+	}
+	return inside.Exec("/proc/self/exe", append(args, "--", target.String()))
 }
 
 // probed shows what a probe met: a result, or what it says to people.

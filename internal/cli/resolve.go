@@ -10,6 +10,7 @@ import (
 	"github.com/cnetlab/cnet/internal/fail"
 	"github.com/cnetlab/cnet/internal/names"
 	"github.com/cnetlab/cnet/internal/topology"
+	"github.com/cnetlab/cnet/pkg/fact"
 )
 
 func newResolveCmd(a *app) *cobra.Command {
@@ -69,14 +70,14 @@ func (a *app) asking(ctx context.Context, from string) (how names.Asking, err er
 
 // resolved shows an answer, or says why there is none.
 func (a *app) resolved(name string, r names.Result, err error) error {
-	what := "resolve " + name
+	what := "resolve " + fact.Quote(name)
 	switch {
 	case errors.Is(err, names.ErrSilent):
 		return fail.New(fail.Failed, what, "%w", err).Try("cnet check")
 	case err != nil:
 		return fail.New(fail.Usage, what, "%w", err)
 	case r.Status == "REFUSED":
-		return fail.New(fail.Failed, what, "%s refuses to tell who asks from here", r.Server)
+		return fail.New(fail.Failed, what, "%s answers nobody here about that name", r.Server)
 	case r.Status == "NXDOMAIN":
 		return fail.New(fail.NotFound, what, "%s knows no such name", r.Server).Try("cnet list, or cnet service list")
 	case r.Status != "NOERROR":

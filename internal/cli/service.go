@@ -262,7 +262,9 @@ func describeMembers(list []topology.Member) string {
 		switch {
 		case !m.Ready:
 			words[i] += " (not ready)"
-		case !alike && sum > 0:
+		case sum == 0:
+			words[i] += " 0%"
+		case !alike:
 			words[i] += fmt.Sprintf(" %.3g%%", 100*float64(m.Weight)/float64(sum))
 		}
 	}

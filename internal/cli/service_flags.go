@@ -85,6 +85,9 @@ func (f *serviceFlags) parse() (merge func(*topology.Service) error, err error) 
 	if s.Affinity, err = seconds(f.affinity); err != nil {
 		return nil, err
 	}
+	if err := positive(f.cmd, "every", "timeout", "failures", "passes"); err != nil {
+		return nil, err
+	}
 	check := topology.Check{Every: text(f.every), Timeout: text(f.timeout), Failures: f.failures, Passes: f.passes}
 	if f.check != "" && f.check != "none" {
 		c, err := topology.ParseCheck(f.check)

@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -174,6 +175,33 @@ func TestLands(t *testing.T) {
 	}
 	if sum != uint64(requests) {
 		t.Errorf("of %d requests %d were counted", requests, sum)
+	}
+}
+
+// TestCounts counts a service that is also the mirror, and requests for which there
+// is nobody.
+func TestCounts(t *testing.T) {
+	var one, two atomic.Int64
+	e, at := serving(t, Config{
+		Services: []Service{{"a", []proxy.Backend{answering(t, "a1", &one)}}, {"b", []proxy.Backend{answering(t, "b1", &two)}}, {"none", nil}},
+		Routes: []Route{
+			{Host: "both.test", To: []Target{{"a", 1}, {"b", 1}}, Mirror: "b", Percent: 50},
+			{Host: "none.test", To: []Target{{"none", 1}}},
+		},
+	}, false)
+	for i := 0; i < 4; i++ {
+		ask(t, http.DefaultClient, at, "both.test")
+		if status, _ := ask(t, http.DefaultClient, at, "none.test"); status != 503 {
+			t.Errorf("where there is nobody the status is %d", status)
+		}
+	}
+	want := []Share{
+		{Route: "both.test", Service: "a", Backend: "a1", Requests: 2, Classes: [6]uint64{2: 2}},
+		{Route: "both.test", Service: "b", Backend: "b1", Requests: 2, Classes: [6]uint64{2: 2}},
+		{Route: "none.test", Requests: 4, Classes: [6]uint64{5: 4}},
+	}
+	if got := e.Status().Shares; !slices.Equal(got, want) {
+		t.Errorf("counted %+v, want %+v", got, want)
 	}
 }
 

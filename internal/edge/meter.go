@@ -30,6 +30,15 @@ func (m *meter) count(status int, took time.Duration) {
 	m.seconds.Add(took.Seconds())
 }
 
+func (m *meter) share(route, service, backend string) Share {
+	sh := Share{Route: route, Service: service, Backend: backend}
+	for c, n := range m.classes {
+		sh.Classes[c] = n.Get()
+		sh.Requests += n.Get()
+	}
+	return sh
+}
+
 // name is the route as people write it.
 func (r Route) name() string {
 	host := r.Host
@@ -39,7 +48,7 @@ func (r Route) name() string {
 	return host + r.Path
 }
 
-// Share is what a route has led to a backend.
+// Share is what a route has led to a backend; without one, what nobody was there for.
 type Share struct {
 	Route    string    `json:"route"`
 	Service  string    `json:"service"`
@@ -71,18 +80,14 @@ func (e *Edge) Status() Status {
 	}
 	state := e.state.Load()
 	for _, r := range state.routes {
+		before := len(s.Shares)
 		for _, name := range r.names() {
-			if name == r.Mirror { // whose answers are nobody's
-				continue
-			}
 			for _, b := range state.pools[name].Backends() {
-				sh := Share{Route: r.name(), Service: name, Backend: b.Name}
-				for c, n := range r.meters[name+" "+b.Name].classes {
-					sh.Classes[c] = n.Get()
-					sh.Requests += n.Get()
-				}
-				s.Shares = append(s.Shares, sh)
+				s.Shares = append(s.Shares, r.meters[name+" "+b.Name].share(r.name(), name, b.Name))
 			}
+		}
+		if sh := r.meters[nobody].share(r.name(), "", ""); sh.Requests > 0 || len(s.Shares) == before {
+			s.Shares = append(s.Shares, sh)
 		}
 	}
 	var text strings.Builder

@@ -52,9 +52,13 @@ func (e *Edge) stateOf(c Config) (*state, error) {
 			parts = append(parts, proxy.Backend{Name: t.Service, Weight: t.Weight})
 		}
 		live.services = old.shares(r.name()).Renewed(parts)
+		if r.Mirror != "" && s.pools[r.Mirror] == nil {
+			return nil, noService(r, r.Mirror)
+		}
+		live.meters[nobody] = e.meterOf(r, "", "")
 		for _, name := range r.names() {
 			if s.pools[name] == nil {
-				return nil, fmt.Errorf("route %s%s: there is no service %s", r.Host, r.Path, name)
+				return nil, noService(r, name)
 			}
 			for _, b := range s.pools[name].Backends() {
 				live.meters[name+" "+b.Name] = e.meterOf(r, name, b.Name)
@@ -66,6 +70,13 @@ func (e *Edge) stateOf(c Config) (*state, error) {
 	return s, nil
 }
 
+func noService(r Route, name string) error {
+	return fmt.Errorf("route %s%s: there is no service %s", r.Host, r.Path, name)
+}
+
+// nobody is the key of the meter of requests for which there was no backend.
+const nobody = " "
+
 // shares are those of the services of a route, by its name; nil if there is none.
 func (s *state) shares(name string) *proxy.Pool {
 	if i := slices.IndexFunc(s.routes, func(r *route) bool { return r.name() == name }); i >= 0 {
@@ -74,7 +85,7 @@ func (s *state) shares(name string) *proxy.Pool {
 	return nil
 }
 
-// names are the services that a route names, each once.
+// names are the services that answer for a route, each once.
 func (r Route) names() (list []string) {
 	add := func(name string) {
 		if name != "" && !slices.Contains(list, name) {
@@ -87,7 +98,6 @@ func (r Route) names() (list []string) {
 	for _, u := range r.Rules {
 		add(u.Service)
 	}
-	add(r.Mirror)
 	add(r.Failover)
 	return list
 }

@@ -69,6 +69,9 @@ func (a Asking) Resolve(ctx context.Context, name string, types []uint16) (r Res
 		}
 		types = []uint16{dns.TypePTR}
 	}
+	if _, ok := dns.IsDomainName(name); !ok {
+		return r, errors.New("it is not a name")
+	}
 	c := dns.ClientConfig{Search: a.Search, Ndots: 1}
 	for _, full := range c.NameList(name) {
 		if r, err = a.all(ctx, full, types); err != nil || r.Status == "NOERROR" {

@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/cnetlab/cnet/internal/fail"
+	"github.com/cnetlab/cnet/pkg/fact"
 )
 
 // Service returns the service of that name, to be changed in place.
@@ -161,7 +162,7 @@ func (t *Topology) RemoveService(names ...string) error {
 			return err
 		}
 		if r := t.routed(name); r != nil {
-			return fail.New(fail.Conflict, "service "+name, "the edge's route %s leads to it", r.Name()).Try("cnet edge unroute %s", r.Name())
+			return fail.New(fail.Conflict, "service "+name, "the edge's route %s leads to it", r.Name()).Try("cnet edge unroute %s", fact.Quote(r.Name()))
 		}
 	}
 	t.Services = without(t.Services, func(s Service) bool { return slices.Contains(names, s.Name) })
