@@ -200,6 +200,7 @@ func (a *app) settle(ctx context.Context, after topology.Topology) error {
 		after = topology.Topology{}
 	}
 	errs := []error{a.endProcesses(ctx, after)}
+	patient := ctx
 	ctx = context.WithoutCancel(ctx) // the change is made; this is short
 	var wg sync.WaitGroup
 	told := make([]error, len(list))
@@ -219,7 +220,7 @@ func (a *app) settle(ctx context.Context, after topology.Topology) error {
 		case needed && !runs:
 			errs = append(errs, a.needed(a.settleLocked(ctx, k)))
 		case !needed && runs && k.lasts(after):
-			errs = append(errs, a.drain(k))
+			errs = append(errs, a.drain(patient, k))
 		case !needed && runs:
 			errs = append(errs, a.settleLocked(ctx, k))
 		}
@@ -228,16 +229,20 @@ func (a *app) settle(ctx context.Context, after topology.Topology) error {
 }
 
 // drain has a process end with its connections, and waits for that if the command says so.
-func (a *app) drain(k kept) error {
+func (a *app) drain(ctx context.Context, k kept) error {
 	grace := a.grace
 	if grace == 0 {
 		grace = defaultGrace
 	}
 	wait, err := k.Drain(grace)
-	if err == nil && a.grace > 0 {
-		wait()
+	if err != nil || a.grace == 0 {
+		return err
 	}
-	return err
+	wait(ctx)
+	if ctx.Err() != nil {
+		return fail.New(fail.Failed, k.Name, "interrupted: it takes no new connections, and ends with those that it has, or %s after it was told to", grace)
+	}
+	return nil
 }
 
 // defaultGrace is for how long the connections of a proxy may go on that nobody

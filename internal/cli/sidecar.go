@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -160,7 +161,11 @@ func (a *app) endSidecar(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return a.settle(ctx, ch.After)
+	err = a.settle(ctx, ch.After)
+	if e := new(fail.Error); ctx.Err() != nil && errors.As(err, &e) {
+		e.Try("cnet sidecar detach %s", name)
+	}
+	return err
 }
 
 // sidecarRow is a sidecar as list and status show it.
@@ -248,7 +253,11 @@ container the same is at http://127.0.0.1:15001/metrics.`,
 			}
 			p, _ := a.keptOf(sidecarPrefix + k.StackName())
 			r := sidecarRow{Container: args[0], Sidecar: *k.Sidecar, Running: p.Runs(), Status: &sidecar.Status{}}
-			if !r.Running {
+			switch {
+			case r.Running:
+			case k.Sidecar.Ends:
+				return fail.New(fail.Failed, "sidecar of "+args[0], "it is being taken away, and its process has ended").Try("cnet sidecar detach %s", args[0])
+			default:
 				return fail.New(fail.Failed, "sidecar of "+args[0], "its process does not run").Try("cnet repair")
 			}
 			if err := p.Tell(r.Status); err != nil {

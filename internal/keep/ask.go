@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,18 +26,19 @@ func (k Kind) Tell(v any) error {
 }
 
 // Drain has the process end when its connections have, at the latest after grace:
-// it takes no new ones. The func that it returns waits for that.
-func (k Kind) Drain(grace time.Duration) (wait func(), err error) {
+// it takes no new ones. The func that it returns waits for that, or until ctx ends.
+func (k Kind) Drain(grace time.Duration) (wait func(ctx context.Context), err error) {
 	_, c, err := k.ask(message{Verb: verbDrain, Grace: grace})
 	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) { // it had none, and has ended
-		return func() {}, nil
+		return func(context.Context) {}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("drain %s: %w", k.Name, err)
 	}
-	return func() {
+	return func(ctx context.Context) {
 		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(grace + patience))
+		defer context.AfterFunc(ctx, func() { c.Close() })()
 		_, _ = io.Copy(io.Discard, c) // to the end of the connection, which is that of the process
 	}, nil
 }

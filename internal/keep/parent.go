@@ -166,12 +166,12 @@ func (p *parent) listen(ctx context.Context, control *net.UnixListener, end func
 		case m.Verb == verbDrain:
 			_ = w.done(nil, p.drain(m, end))
 			continue // as above
-		case p.drains: // who needs it again starts another
 		case m.Verb == verbTell:
 			p.mu.Lock()
 			data, err := p.say(m)
 			p.mu.Unlock()
 			_ = w.done(data, err)
+		case p.drains: // who needs it again starts another
 		default:
 			_, err = p.read(ctx)
 			_ = w.done(nil, err)
@@ -180,20 +180,24 @@ func (p *parent) listen(ctx context.Context, control *net.UnixListener, end func
 	}
 }
 
-// drain closes the sockets, and has the process end when the child does.
+// drain closes the sockets, and has the process end when the child does, or the
+// grace is over. Who asks again may have less patience.
 func (p *parent) drain(m message, end func()) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.drains {
-		return nil
-	}
+	c, again := p.child, p.drains
 	p.drains = true
 	p.sockets.Close()
 	p.sockets = nil
-	c := p.child
-	if err := p.tell(m); err != nil || c == nil {
+	if c == nil {
 		end()
-		return err
+		return nil
+	}
+	if !again {
+		if err := p.tell(m); err != nil {
+			end()
+			return err
+		}
 	}
 	go func() {
 		select {

@@ -359,6 +359,48 @@ func TestSidecarDrain(t *testing.T) {
 	})
 }
 
+// TestSidecarInterrupted gives up waiting for a stream to end: the command ends at
+// once, says so, and goes on when it is given again.
+func TestSidecarInterrupted(t *testing.T) {
+	t.Parallel()
+	hosttest.Run(t, func(t *testing.T) {
+		lan(t)
+		must(t, "network", "create", "lab")
+		must(t, "create", "a", "e", "--network", "lab")
+		listenEcho(t, "e")
+		must(t, "sidecar", "attach", "a")
+		s := openStream(t, "through", "a", "10.77.0.3:80")
+		defer s.conn.Close()
+		var said strings.Builder
+		detach := command(t, "sidecar", "detach", "a", "--drain", "60s")
+		detach.Stderr = &said
+		if err := detach.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(10 * time.Second); !strings.Contains(must(t, "sidecar", "list"), "ends") && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		if err := s.goesOn(); err != nil {
+			t.Errorf("the stream through the proxy: %v", err)
+		}
+		began := time.Now()
+		_ = detach.Process.Signal(unix.SIGINT)
+		if err := detach.Wait(); err == nil || detach.ProcessState.ExitCode() != 1 || time.Since(began) > 20*time.Second || !saysAny(said.String(), "interrupted") {
+			t.Errorf("interrupted, it ends with %v after %s: %s", err, time.Since(began), said.String())
+		}
+		must(t, "sidecar", "status", "a")
+		began = time.Now()
+		must(t, "sidecar", "detach", "a", "--drain", "100ms")
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("a shorter drain takes %s", took)
+		}
+		must(t, "check")
+		if parents, children := keptAs(t, "sidecar-"); len(parents)+len(children) > 0 {
+			t.Errorf("%v and %v run", parents, children)
+		}
+	})
+}
+
 // TestSidecarTCP passes what is not HTTP: a server that speaks first, one that is
 // called by a service's address and has a dead backend, and what calls the
 // container itself, over IPv4 and IPv6.
