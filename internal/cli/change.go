@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -54,7 +55,31 @@ func (a *app) showPlan(ch engine.Change) error {
 		r.DryRun = true
 		return a.data(r)
 	}
-	return writeScript(a.out, typed(), ch.Plan)
+	if err := writeScript(a.out, typed(), ch.Plan); err != nil {
+		return err
+	}
+	return a.beside(ch)
+}
+
+// beside tells, below a script, of the processes that the change starts or ends and
+// the script does not.
+func (a *app) beside(ch engine.Change) error {
+	before, err := a.kept(ch.Before)
+	after, more := a.kept(ch.After)
+	if err := errors.Join(err, more); err != nil {
+		return err
+	}
+	for _, k := range after {
+		if k.needs(ch.After) && !k.needs(ch.Before) {
+			fmt.Fprintf(a.out, "\n%s\n", wrap("# Not in this script: cnet also starts the process "+k.Name+". Without it: "+k.why, "# "))
+		}
+	}
+	for _, k := range before {
+		if k.needs(ch.Before) && !k.needs(ch.After) {
+			fmt.Fprintf(a.out, "\n%s\n", wrap("# Not in this script: cnet also ends the process "+k.Name+".", "# "))
+		}
+	}
+	return nil
 }
 
 // report shows what a change did.

@@ -21,7 +21,7 @@ func (f *attachFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.MAC, "mac", "", "link `address` (default: follows the IPv4 address)")
 	fl.StringVar(&f.Interface, "interface", "", "`name` of the link inside (default: eth0, eth1 …)")
 	fl.StringArrayVar(&f.Aliases, "alias", nil, "another `name` of the container in this network (may be given again)")
-	fl.BoolVar(&f.defaultRoute, "default-route", false, "lead the container's default route by this network, or =false: do not\n(left out: if it has none yet)")
+	fl.BoolVar(&f.defaultRoute, "default-route", false, "lead the container's default route by this network, or =false: do not (left out: if it has none yet)")
 }
 
 // given reports whether any of the flags was set.

@@ -86,7 +86,7 @@ them by their labels: edge.host=shop.test, edge.path=cart, edge.port=8080,
 edge.weight=5. Changes apply at once, and drop no request.`,
 		Example: `  cnet edge start --listen :80
   cnet edge start --listen :80 --listen-tls :443 --cert shop.pem --key shop.key
-  cnet create web --label edge.host=shop.test --label edge.port=8080`,
+  cnet create web --network lab --label edge.host=shop.test`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := positive(c, "max-header", "max-body", "max-connections"); err != nil {
@@ -113,10 +113,10 @@ edge.weight=5. Changes apply at once, and drop no request.`,
 	fl.IntVar(&f.header, "max-header", 64<<10, "longest headers of a request, in `bytes`")
 	fl.Int64Var(&f.body, "max-body", 16<<20, "longest body of a request, in `bytes`")
 	fl.IntVar(&f.connections, "max-connections", 10000, "connections at once, at each address; more wait")
-	fl.DurationVar(&f.headerTime, "header-time", 5*time.Second, "until a request's headers are there")
-	fl.DurationVar(&f.requestTime, "request-time", time.Minute, "until all of a request is there")
-	fl.DurationVar(&f.answerTime, "answer-time", 30*time.Second, "until a backend's answer begins")
-	fl.DurationVar(&f.idleTime, "idle-time", time.Minute, "between requests, and of a client who does not read")
+	fl.DurationVar(&f.headerTime, "header-time", 5*time.Second, "how long it may take until a request's headers are there")
+	fl.DurationVar(&f.requestTime, "request-time", time.Minute, "how long it may take until all of a request is there")
+	fl.DurationVar(&f.answerTime, "answer-time", 30*time.Second, "how long it may take until a backend's answer begins")
+	fl.DurationVar(&f.idleTime, "idle-time", time.Minute, "how long a connection may rest between requests, and a client not read")
 	return c
 }
 

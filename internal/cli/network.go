@@ -76,7 +76,7 @@ leaves the network is still no larger than that.`,
 	fl.BoolVar(&s.ICC, "icc", true, "let its containers reach each other")
 	fl.BoolVar(&names, "dns", true, "answer at the gateway for the names of what is in it")
 	fl.DurationVar(&ttl, "dns-ttl", 0, "for how `long` an answer may be remembered, like 5s")
-	fl.StringVar(&mtu, "mtu", "", "largest packet in `bytes`, or jumbo for the largest there is (default: that of\nthe default route)")
+	fl.StringVar(&mtu, "mtu", "", "largest packet in `bytes`, or jumbo for the largest there is (default: that of the default route)")
 	fl.BoolVar(&s.AllowOverlap, "allow-overlap", false, "allow a subnet that meets others")
 	fl.BoolVar(&ifNotExists, "if-not-exists", false, "leave a network that exists as it is")
 	return c

@@ -133,6 +133,13 @@ func (a *app) root(args []string) *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	// The usage of every command fits a terminal of 80 columns.
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		text := c.Long
+		if text == "" {
+			text = c.Short
+		}
+		fmt.Fprintf(c.OutOrStdout(), "%s\n\n%s", flow(strings.TrimSpace(text)), c.UsageString())
+	})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.AddGroup(&cobra.Group{ID: "build", Title: "Build:"}, &cobra.Group{ID: "look", Title: "Look:"},
 		&cobra.Group{ID: "work", Title: "Run inside:"}, &cobra.Group{ID: "learn", Title: "Learn:"},

@@ -39,7 +39,7 @@ host can call it; with --publish, so can everybody, at a port of the host.
 
 ` + serviceWords,
 		Example: `  cnet service create web --network lab --port 80:8080 --backend c1 --backend c2
-  cnet service create api --network lab --port 80 --selector app=api --publish 80
+  cnet service create api --network lab --port 80 --selector app=api -p 80
   cnet service create db --network lab --headless --selector app=db`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -104,7 +104,7 @@ type sidecarFlags struct {
 
 func (f *sidecarFlags) add(c *cobra.Command) {
 	fl := c.Flags()
-	fl.IntVar(&f.retries, "retries", 0, "how often a request that failed is tried again")
+	fl.IntVar(&f.retries, "retries", 0, "how often a request that failed is tried again (default 0: never)")
 	fl.DurationVar(&f.timeout, "timeout", time.Second, "how long each try may take until an answer begins")
 	fl.StringVar(&f.circuit, "circuit", "", "leave an upstream alone after so many failures in a row, for so long: `N/TIME`, like 5/30s")
 	fl.BoolVar(&f.inbound, "inbound", false, "take the connections that come to the container, too")

@@ -42,6 +42,17 @@ func wrap(text, indent string) string {
 	return b.String()
 }
 
+// flow wraps the paragraphs of a text, but those that are indented.
+func flow(text string) string {
+	list := strings.Split(text, "\n\n")
+	for i, p := range list {
+		if !strings.HasPrefix(p, " ") && !strings.Contains(p, "\n ") && !strings.Contains(p, "\t") {
+			list[i] = wrap(p, "")
+		}
+	}
+	return strings.Join(list, "\n\n")
+}
+
 // labelled is text, wrapped, beside a label of at most 8 letters.
 func labelled(label, text string) string {
 	const margin = "         "

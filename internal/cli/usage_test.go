@@ -146,6 +146,22 @@ func everyCommand(c *cobra.Command, each func(*cobra.Command)) {
 	}
 }
 
+// TestHelpFits: the help of every command fits a terminal of 80 columns.
+func TestHelpFits(t *testing.T) {
+	var out bytes.Buffer
+	everyCommand((&app{out: &out, err: &out}).root(nil), func(c *cobra.Command) {
+		out.Reset()
+		if err := c.Help(); err != nil || out.Len() == 0 {
+			t.Errorf("%s: %v", c.CommandPath(), err)
+		}
+		for _, line := range strings.Split(out.String(), "\n") {
+			if n := len([]rune(line)); n > 80 {
+				t.Errorf("cnet help %s: %d columns: %s", c.CommandPath(), n, line)
+			}
+		}
+	})
+}
+
 func TestRoff(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":      "plain",

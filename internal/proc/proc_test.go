@@ -122,7 +122,7 @@ func TestEndWithoutLeader(t *testing.T) {
 	t.Parallel()
 	hosttest.Run(t, func(t *testing.T) {
 		hosttest.Host(t, "ip", "netns", "add", "web")
-		p := start(t, "web", "sh", "-c", "sleep 100 & exit 0")
+		p := start(t, "web", "sh", "-c", "sleep 100 & exec sleep 0.5")
 		if _, err := unix.Wait4(p.PID, nil, 0, nil); err != nil {
 			t.Fatal(err)
 		}
