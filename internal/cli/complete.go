@@ -29,8 +29,13 @@ var places = map[string]place{
 	"probe":           {args: []choices{containerNames}},
 	"load":            {args: []choices{containerNames}},
 	"sidecar attach":  {args: []choices{containerNames}},
-	"sidecar detach":  {args: []choices{containerNames}},
-	"sidecar status":  {args: []choices{containerNames}},
+	"sidecar detach":  {args: []choices{withSidecar}},
+	"sidecar status":  {args: []choices{withSidecar}},
+	"edge route":      {args: []choices{routeNames}},
+	"edge unroute":    {args: []choices{routeNames}},
+	"logs":            {args: []choices{processNames}},
+	"ps":              {rest: processNames},
+	"resolve":         {args: []choices{allNames}},
 	"publish":         {args: []choices{containerNames}},
 	"shell":           {args: []choices{containerNames}},
 	"verify":          {rest: containerNames},
@@ -38,10 +43,11 @@ var places = map[string]place{
 	"label":           {args: []choices{containerNames}, rest: labelsOf},
 	"network delete":  {rest: networkNames},
 	"network inspect": {rest: networkNames},
-	"service add":     {args: []choices{serviceNames}, rest: containerNames},
+	"service add":     {args: []choices{serviceNames}, rest: candidatesOf},
 	"service delete":  {rest: serviceNames},
 	"service inspect": {rest: serviceNames},
 	"service remove":  {args: []choices{serviceNames}, rest: backendsOf},
+	"service ramp":    {args: []choices{serviceNames, weightNames}},
 	"service set":     {args: []choices{serviceNames}},
 }
 
@@ -58,8 +64,15 @@ func (a *app) addCompletions(root *cobra.Command) {
 		_ = create.RegisterFlagCompletionFunc("share", a.complete(place{rest: containerNames}))
 		_ = create.RegisterFlagCompletionFunc("label", a.complete(place{rest: allLabels}))
 	}
-	if resolve, _, err := root.Find([]string{"resolve"}); err == nil {
-		_ = resolve.RegisterFlagCompletionFunc("from", a.complete(place{rest: containerNames}))
+	for _, path := range []string{"resolve", "verify"} {
+		if c, _, err := root.Find([]string{path}); err == nil {
+			_ = c.RegisterFlagCompletionFunc("from", a.complete(place{rest: containerNames}))
+		}
+	}
+	if route, _, err := root.Find([]string{"edge", "route"}); err == nil {
+		for _, flag := range []string{"to", "failover", "mirror"} {
+			_ = route.RegisterFlagCompletionFunc(flag, a.complete(place{rest: serviceNames}))
+		}
 	}
 	a.completeService(root)
 }
@@ -110,6 +123,67 @@ func serviceNames(t topology.Topology, _ []string) []string {
 	list := make([]string, 0, len(t.Services))
 	for _, s := range t.Services {
 		list = append(list, s.Name)
+	}
+	return list
+}
+
+// withSidecar are the containers that have a sidecar.
+func withSidecar(t topology.Topology, _ []string) (list []string) {
+	for _, k := range t.Containers {
+		if t.Stack(k).Sidecar != nil {
+			list = append(list, k.Name)
+		}
+	}
+	return list
+}
+
+func routeNames(t topology.Topology, _ []string) (list []string) {
+	if t.Edge != nil {
+		for _, r := range t.Edge.Routes {
+			list = append(list, r.Name())
+		}
+	}
+	return list
+}
+
+// processNames are what processes go by: containers, and those that cnet keeps.
+func processNames(t topology.Topology, _ []string) []string {
+	list := append(allContainers(&t), "agent", "dns", edgeName)
+	for _, k := range t.Containers {
+		if k.Sidecar != nil {
+			list = append(list, sidecarPrefix+k.StackName())
+		}
+	}
+	return list
+}
+
+// allNames are those of containers and services.
+func allNames(t topology.Topology, _ []string) []string {
+	return append(allContainers(&t), serviceNames(t, nil)...)
+}
+
+// candidatesOf are the containers that the service named before could be given.
+func candidatesOf(t topology.Topology, before []string) (list []string) {
+	s, err := t.Service(before[0])
+	if err != nil {
+		return nil
+	}
+	taken := backendsOf(t, before)
+	for _, k := range t.Containers {
+		on := func(a topology.Attachment) bool { return a.Network == s.Network }
+		if slices.ContainsFunc(t.Stack(k).Networks, on) && !slices.Contains(taken, k.Name) {
+			list = append(list, k.Name)
+		}
+	}
+	return list
+}
+
+// weightNames are the backends and groups of the service named before.
+func weightNames(t topology.Topology, before []string) (list []string) {
+	if s, err := t.Service(before[0]); err == nil {
+		for _, w := range t.Weights(*s) {
+			list = append(list, w.Name)
+		}
 	}
 	return list
 }

@@ -148,6 +148,12 @@ func TestCompletion(t *testing.T) {
 			"network inspect": "",
 			"list":            "",
 			"disconnect web":  "",
+			"logs":            "db web agent dns edge",
+			"ps dns":          "db web agent edge",
+			"resolve":         "db web",
+			"sidecar detach":  "",
+			"edge unroute":    "",
+			"service ramp":    "",
 		} {
 			out := h.must(append(append([]string{"__complete"}, strings.Fields(args)...), "")...)
 			words, _, _ := strings.Cut(out, ":")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,11 +72,19 @@ func (a *app) processes(names []string) ([]process, error) {
 		if err != nil {
 			return nil, err
 		}
-		own, err := proc.Kept()
+		t, err := a.engine().Topology()
 		if err != nil {
 			return nil, err
 		}
-		names = append(containers, own...)
+		own, err := a.kept(t)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(own, func(a, b kept) int { return strings.Compare(a.Name, b.Name) })
+		names = containers
+		for _, k := range own {
+			names = append(names, k.Name)
+		}
 	}
 	for _, name := range names {
 		records, err := recordsOf(name)
@@ -154,9 +163,12 @@ func (a *app) one(word string) (p process, err error) {
 		return p, err
 	}
 	list, err := a.processes([]string{word})
+	_, isOwn := a.keptOf(word)
 	switch {
 	case err != nil:
 		return p, err
+	case len(list) == 0 && isOwn:
+		return p, fail.New(fail.NotFound, "logs "+word, "that process of cnet's does not run: nothing needs it, or cnet check tells").Try("cnet check")
 	case len(list) == 0:
 		return p, fail.New(fail.NotFound, "logs "+word, "nothing was started there").Try("cnet exec -d %s -- CMD", word)
 	case len(list) > 1:
