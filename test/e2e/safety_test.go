@@ -30,7 +30,7 @@ func TestModes(t *testing.T) {
 					cnet create web --network lab
 					cnet exec -d web -- sleep 100
 					cnet sidecar attach web
-					cnet edge start --listen 127.0.0.1:8080
+					cnet edge start --listen :8080
 					echo {} >/run/own; rm /run/own`)
 				for _, dir := range []string{"/run/cnet", "/run/netns", "/var/lib/cnet", "/etc/netns"} {
 					modes(t, dir)
