@@ -294,6 +294,24 @@ func TestEndpointsOfUDP(t *testing.T) {
 	}
 }
 
+// TestApplyServicesReserves: who names an address has it, wherever it stands in the file.
+func TestApplyServicesReserves(t *testing.T) {
+	file, err := Parse("f", []byte(`
+networks: [{name: lab}]
+services:
+- {name: first, network: lab, ports: [80]}
+- {name: named, network: lab, ports: [80], vip: 10.76.0.1}
+`))
+	must(t, err)
+	var topo Topology
+	must(t, topo.Apply(file, false, plain{}))
+	for name, want := range map[string]string{"first": "10.76.0.2", "named": "10.76.0.1"} {
+		if s, err := topo.Service(name); err != nil || s.VIP.String() != want {
+			t.Errorf("%s has %s, %v; want %s", name, s.VIP, err, want)
+		}
+	}
+}
+
 func TestApplyServices(t *testing.T) {
 	file := `
 networks: [{name: lab, ipv6: true}]

@@ -253,11 +253,19 @@ func (t *Topology) checkBackends(s Service) error {
 // applyServices adds services as the file says. What it leaves open stays as it was.
 func (t *Topology) applyServices(file Topology, before *Topology, h Host) error {
 	t.desert()
+	var addressed, others []Service // who names an address comes before who takes the next
 	for _, s := range file.Services {
 		if was, err := before.Service(s.Name); err == nil {
 			n, err := t.Network(was.Network)
 			s.inherit(*was, err == nil && n.IPv6)
 		}
+		if s.VIP.IsValid() || s.VIP6.IsValid() {
+			addressed = append(addressed, s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	for _, s := range append(addressed, others...) {
 		if err := t.AddService(s, h); err != nil {
 			return err
 		}
